@@ -1,0 +1,88 @@
+package embedded
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// broker is one or more Kafka brokers in this process.
+type broker struct {
+	cluster *kfake.Cluster
+}
+
+func startBroker(c Config, log *slog.Logger) (*broker, error) {
+	host, port, err := splitListen("--kafka-listen", c.KafkaListen)
+	if err != nil {
+		return nil, err
+	}
+	advertise := c.KafkaAdvertise
+	if advertise == "" {
+		advertise = reachable(host)
+	}
+	next := port
+	opts := []kfake.Opt{
+		kfake.NumBrokers(c.Brokers),
+		kfake.ClusterID("meetbridge-embedded"),
+		kfake.WithLogger(brokerLog{log}),
+		// The address that kfake asks for is always on 127.0.0.1.
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			ln, err := c.ListenFn(network, net.JoinHostPort(host, strconv.Itoa(next)))
+			if err != nil {
+				return nil, err
+			}
+			if port != 0 {
+				next++
+			}
+			return advertised{ln, advertise}, nil
+		}),
+	}
+	if c.DataDir != "" {
+		opts = append(opts, kfake.DataDir(filepath.Join(c.DataDir, "kafka")))
+	}
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("start embedded kafka on %s: %w", c.KafkaListen, err)
+	}
+	return &broker{cluster}, nil
+}
+
+func (b *broker) addrs() []string { return b.cluster.ListenAddrs() }
+func (b *broker) close()          { b.cluster.Close() }
+
+// advertised is a listener whose address, which brokers tell their clients,
+// has another host than it listens on.
+type advertised struct {
+	net.Listener
+	host string
+}
+
+func (a advertised) Addr() net.Addr {
+	_, port, err := net.SplitHostPort(a.Listener.Addr().String())
+	if err != nil {
+		return a.Listener.Addr()
+	}
+	return hostPort(net.JoinHostPort(a.host, port))
+}
+
+type hostPort string
+
+func (hostPort) Network() string  { return "tcp" }
+func (a hostPort) String() string { return string(a) }
+
+// brokerLog passes what the broker finds wrong to slog.
+type brokerLog struct{ log *slog.Logger }
+
+// Logf writes one message of the broker's.
+func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	switch level {
+	case kfake.LogLevelError:
+		l.log.Error("embedded kafka", "detail", fmt.Sprintf(format, args...))
+	case kfake.LogLevelWarn:
+		l.log.Warn("embedded kafka", "detail", fmt.Sprintf(format, args...))
+	}
+}

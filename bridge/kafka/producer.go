@@ -1,0 +1,255 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kprom"
+)
+
+// Sizes, in bytes.
+const (
+	// MaxRecordBytes is the largest record that Produce takes: key, value and
+	// headers before compression.
+	MaxRecordBytes = 32 << 20
+	// MaxMessageBytes is the topics' max.message.bytes and the largest batch:
+	// a largest record and its framing.
+	MaxMessageBytes = MaxRecordBytes + 64<<10
+
+	brokerDefaultBytes = 1_000_012 // Kafka's own max.message.bytes
+)
+
+const (
+	// deliveryTimeout is how long a record may wait for Kafka. Graph repeats a
+	// notification that we answered with 503 after 10 s at the earliest
+	// (FACTS §1.3); by then the first copy has landed or is gone, so that the
+	// two do not race. It is not enforced on what was sent and not answered:
+	// its outcome is unknown, and forgetting it would break the sequence that
+	// keeps the producer idempotent. Such records stay, within the bounds of
+	// the buffer, until a broker says what became of them.
+	deliveryTimeout = 10 * time.Second
+	// produceTimeout is how long a broker may wait for its replicas.
+	produceTimeout = 5 * time.Second
+	// unknownTopicRetries makes a missing topic known after about half a
+	// second, well within the time in which Graph is answered.
+	unknownTopicRetries = 2
+
+	defaultBufferedRecords = 20_000
+	defaultBufferedBytes   = 128 << 20
+	defaultLinger          = 2 * time.Millisecond
+)
+
+// ProducerConfig is how to produce. Its struct tags are the command line's
+// table. The zero value is good.
+type ProducerConfig struct {
+	Compression        string        `name:"compression" default:"zstd" enum:"zstd,lz4,snappy,gzip,none" help:"Compression of the batches: zstd, lz4, snappy, gzip or none."`
+	Linger             time.Duration `name:"linger" default:"2ms" help:"How long a record waits for others to share its batch."`
+	MaxBufferedRecords int           `name:"max-buffered-records" default:"20000" help:"Records that may wait for Kafka; beyond that Graph gets 503."`
+	MaxBufferedBytes   int           `name:"max-buffered-bytes" default:"134217728" help:"Bytes that may wait for Kafka; beyond that Graph gets 503."`
+
+	Registerer prometheus.Registerer `kong:"-"` // gets the client's metrics, meetbridge_kafka_*; nil: none
+}
+
+// Producer writes records to Kafka: acknowledged by all in-sync replicas,
+// idempotent, in order for each key, each key on the partition on which the
+// Java client would put it. It is bounded in memory and never blocks. It is
+// safe for concurrent use.
+type Producer struct {
+	connect  func() (*kgo.Client, error)
+	client   atomic.Pointer[kgo.Client]
+	maxBytes int
+	log      *slog.Logger
+
+	closing chan struct{} // closed by Close
+	mending sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	mended map[string]struct{} // topics being mended, "" for the client
+}
+
+// NewProducer returns a producer. No connection is made yet, and none needs to
+// be possible: the producer works as soon as Kafka does.
+func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error) {
+	opts, err := c.Options(log)
+	if err != nil {
+		return nil, err
+	}
+	codecs, err := compression(p.Compression)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.complete(); err != nil {
+		return nil, err
+	}
+	opts = append(opts,
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+		kgo.ProducerBatchCompression(codecs...),
+		kgo.ProducerLinger(p.Linger),
+		kgo.ProducerBatchMaxBytes(MaxMessageBytes),
+		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
+		kgo.MaxBufferedBytes(p.MaxBufferedBytes),
+		kgo.RecordDeliveryTimeout(deliveryTimeout),
+		kgo.ProduceRequestTimeout(produceTimeout),
+		kgo.UnknownTopicRetries(unknownTopicRetries),
+		// A connection that ends at once is a broker or a proxy going down far
+		// more often than a wrong setting, and giving up loses records.
+		kgo.AlwaysRetryEOF(),
+	)
+	connect := func() (*kgo.Client, error) {
+		opts := opts[:len(opts):len(opts)]
+		if p.Registerer != nil {
+			opts = append(opts, kgo.WithHooks(newMetrics(p.Registerer)))
+		}
+		return kgo.NewClient(opts...)
+	}
+	producer := &Producer{
+		connect:  connect,
+		maxBytes: min(MaxRecordBytes, p.MaxBufferedBytes),
+		log:      log.With("component", "kafka_producer"),
+		closing:  make(chan struct{}),
+		mended:   map[string]struct{}{},
+	}
+	client, err := connect()
+	if err != nil {
+		return nil, fmt.Errorf("set up kafka producer: %w", err)
+	}
+	producer.client.Store(client)
+	return producer, nil
+}
+
+// complete sets what is zero to its default.
+func (p *ProducerConfig) complete() error {
+	p.Linger = cmp.Or(p.Linger, defaultLinger)
+	p.MaxBufferedRecords = cmp.Or(p.MaxBufferedRecords, defaultBufferedRecords)
+	p.MaxBufferedBytes = cmp.Or(p.MaxBufferedBytes, defaultBufferedBytes)
+	for _, n := range []struct {
+		flag  string
+		value int64
+	}{
+		{"--linger", int64(p.Linger)},
+		{"--max-buffered-records", int64(p.MaxBufferedRecords)},
+		{"--max-buffered-bytes", int64(p.MaxBufferedBytes)},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%s must not be negative", n.flag)
+		}
+	}
+	return nil
+}
+
+// newMetrics returns the client's metrics: connections, bytes and errors of
+// all brokers together, and records, batches and bytes produced to each topic.
+func newMetrics(reg prometheus.Registerer) *kprom.Metrics {
+	return kprom.NewMetrics("meetbridge",
+		kprom.Subsystem("kafka"),
+		kprom.Registerer(reg),
+		kprom.BrokerLabels(),
+		kprom.FetchAndProduceDetail(kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.UncompressedBytes, kprom.ConsistentNaming),
+		kprom.Histograms(kprom.RequestDurationE2E, kprom.RequestThrottled),
+		kprom.NativeBucketFactor(1),
+	)
+}
+
+// compression returns the codecs for a value of --compression, each after the
+// best falling back to none.
+func compression(name string) ([]kgo.CompressionCodec, error) {
+	none := kgo.NoCompression()
+	switch name {
+	case "zstd", "":
+		return []kgo.CompressionCodec{kgo.ZstdCompression(), none}, nil
+	case "lz4":
+		return []kgo.CompressionCodec{kgo.Lz4Compression(), none}, nil
+	case "snappy":
+		return []kgo.CompressionCodec{kgo.SnappyCompression(), none}, nil
+	case "gzip":
+		return []kgo.CompressionCodec{kgo.GzipCompression(), none}, nil
+	case "none":
+		return []kgo.CompressionCodec{none}, nil
+	}
+	return nil, fmt.Errorf("--compression: %q is none of zstd, lz4, snappy, gzip, none", name)
+}
+
+// Produce sends r and calls done once, with nil when all in-sync replicas hold
+// it, else with an error that wraps ErrBusy, ErrTooLarge or ErrMisconfigured.
+// It never blocks. done may be called before Produce returns, and must be
+// quick: all calls of done come one after another. Produce owns r until then.
+//
+// After an error the record is not in Kafka, with one exception: a record that
+// was sent when the producer was closed, or when its topic was deleted, may be.
+// A record whose done has not been called may still arrive, however long its
+// caller has stopped waiting.
+//
+// A timestamp before 1970 or ahead of the clock becomes the time of the call:
+// brokers refuse the one, and the other would keep the log's segments from
+// ever expiring.
+func (p *Producer) Produce(r *kgo.Record, done func(error)) {
+	size := recordBytes(r)
+	if size > p.maxBytes {
+		done(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, p.maxBytes, r.Topic))
+		return
+	}
+	if now := time.Now(); r.Timestamp.After(now) || r.Timestamp.UnixMilli() < 0 {
+		r.Timestamp = now
+	}
+	client := p.client.Load()
+	client.TryProduce(context.Background(), r, func(r *kgo.Record, err error) {
+		if err != nil {
+			p.mend(client, r.Topic, err)
+		}
+		done(classify(r.Topic, size, err))
+	})
+}
+
+// recordBytes returns the bytes of r that count towards MaxRecordBytes.
+func recordBytes(r *kgo.Record) int {
+	n := len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+// Ping returns nil if a broker answers.
+func (p *Producer) Ping(ctx context.Context) error {
+	if err := p.client.Load().Ping(ctx); err != nil {
+		return fmt.Errorf("reach kafka: %w", err)
+	}
+	return nil
+}
+
+// Buffered returns how many records, and how many bytes of them, wait for
+// Kafka.
+func (p *Producer) Buffered() (records, bytes int64) {
+	client := p.client.Load()
+	return client.BufferedProduceRecords(), client.BufferedProduceBytes()
+}
+
+// Close waits until nothing is buffered or ctx is over, then fails what is
+// left with ErrBusy and returns how much that was as an error. Records produced
+// afterwards fail with ErrBusy. It may be called more than once.
+func (p *Producer) Close(ctx context.Context) error {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		close(p.closing)
+	}
+	p.mu.Unlock()
+	p.mending.Wait() // now the client is the last one
+	client := p.client.Load()
+	err := client.Flush(ctx)
+	left, _ := p.Buffered()
+	client.Close()
+	if err != nil && left > 0 {
+		return fmt.Errorf("flush kafka producer, %d records given up: %w", left, err)
+	}
+	return nil
+}
