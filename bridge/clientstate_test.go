@@ -24,34 +24,34 @@ func stateLine(id string, fill byte) string {
 	return id + " " + base64.StdEncoding.EncodeToString(stateSecret(fill)) + "\n"
 }
 
-func parseStates(t testing.TB, keys, literals string) bridge.ClientStateKeys {
-	t.Helper()
+func parseStates(tb testing.TB, keys, literals string) bridge.ClientStateKeys {
+	tb.Helper()
 	k, err := bridge.ParseClientStateKeys([]byte(keys), []byte(literals))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return k
 }
 
-func mint(t testing.TB, k bridge.ClientStateKeys, tenant string) string {
-	t.Helper()
+func mint(tb testing.TB, k bridge.ClientStateKeys, tenant string) string {
+	tb.Helper()
 	s, err := k.Mint(tenant, [16]byte{1, 2, 3, 0xff, 0xfe})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // reasonOf returns the reason of a rejection, "" for nil, and fails on any other
 // error.
-func reasonOf(t testing.TB, err error) bridge.Reason {
-	t.Helper()
+func reasonOf(tb testing.TB, err error) bridge.Reason {
+	tb.Helper()
 	if err == nil {
 		return ""
 	}
 	var r *bridge.Rejection
 	if !errors.As(err, &r) {
-		t.Fatalf("error is no rejection: %v", err)
+		tb.Fatalf("error is no rejection: %v", err)
 	}
 	return r.Reason
 }

@@ -15,25 +15,43 @@ type identity struct {
 	value string
 }
 
-// identify returns the discriminator of it: the notification's own id, else the
-// hash of the payload, else the resource that was created or deleted. A basic
-// notification of an update has none: two updates look the same.
-func identify(it *Item, payload []byte, data *resourceData, concrete bool) identity {
+// identify returns the discriminator of it: the notification's own id; of a
+// sealed one the hash of its payload, or, where the same payload can come about
+// twice, of its sealing; of a basic one the resource that was created or deleted,
+// where that happens once. A basic notification of an update has none: two
+// updates look the same. Nothing is taken for a redelivery that might be an event
+// of its own (I2 before I8).
+func identify(it *Item, payload []byte, in *input, occurredAt stamp) identity {
+	created := in.change == "created"
 	switch {
 	case it.ID != "":
 		return identity{"id", it.ID}
-	case payload != nil:
+	case payload != nil && (in.path.Kind.telling() || occurredAt.ok || created && !in.path.Kind.recurs()):
 		sum := sha256.Sum256(payload)
 		return identity{"payload", string(sum[:])}
-	case !strings.EqualFold(it.ChangeType, "created") && !strings.EqualFold(it.ChangeType, "deleted"):
+	case payload != nil && it.Rich():
+		// Each sealing has a fresh key: equal bytes are the same delivery.
+		sum := sha256.Sum256([]byte(it.EncryptedContent.Data))
+		return identity{"sealed", string(sum[:])}
+	case payload != nil, !created && in.change != "deleted", in.path.Kind.recurs():
 		return identity{}
-	case data.ODataID.s != "" || data.ID.s != "":
-		return identity{"resource", data.ODataID.s + "\x00" + data.ID.s}
-	case concrete:
+	case in.data.ODataID.s != "" || in.data.ID.s != "":
+		return identity{"resource", in.data.ODataID.s + "\x00" + in.data.ID.s}
+	case in.path.Kind != MeetingCallEvent && !in.path.Collection:
 		return identity{"path", ""}
 	default:
 		return identity{}
 	}
+}
+
+// recurs reports whether resources of the kind come and go and come again under
+// the same id: whoever is removed from a team and added again is the same member.
+func (k Kind) recurs() bool { return k == ConversationMember || k == AppInstallation || k == Other }
+
+// telling reports whether no two events of the kind have the same payload: it
+// holds the moment, a version, or what is made only once.
+func (k Kind) telling() bool {
+	return k == MeetingCallEvent || k == CallRecording || k == CallTranscript || k == ChatMessage
 }
 
 // eventID returns the identity of it as UUID text: the same for the same tenant,
@@ -49,13 +67,13 @@ func eventID(it *Item, d identity) string {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
-	sum := sha256.Sum256(b)
-	return uuid([16]byte(sum[:16]))
+	return DerivedID(sha256.Sum256(b))
 }
 
-// uuid returns b as UUID text, with the version (8: made by own rules) and
-// variant bits of RFC 9562 set.
-func uuid(b [16]byte) string {
+// DerivedID returns the UUID text of a digest's first 128 bits, with the version
+// (8: made by own rules) and variant bits of RFC 9562 set.
+func DerivedID(digest [sha256.Size]byte) string {
+	b := [16]byte(digest[:16])
 	b[6] = b[6]&0x0f | 0x80
 	b[8] = b[8]&0x3f | 0x80
 	var t [36]byte

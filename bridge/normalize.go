@@ -59,9 +59,8 @@ func Normalize(it *Item, payload []byte, receivedAt time.Time, rules Rules) (Rec
 		Kind: in.path.Kind, Value: value, Misfit: misfit, Type: in.typeName(),
 		Key: in.key(it), ReceivedAt: receivedAt, OccurredAt: occurredAt.t,
 	}
-	concrete := in.path.Kind != Other && in.path.Kind != MeetingCallEvent && !in.path.Collection
 	var lasting bool
-	rec.EventID, lasting = rules.id(it, identify(it, payload, &in.data, concrete), receivedAt)
+	rec.EventID, lasting = rules.id(it, identify(it, payload, in, occurredAt), receivedAt)
 
 	e := schemas.Envelope{
 		EventID: rec.EventID, TenantID: optional(&it.TenantID), SubscriptionID: it.SubscriptionID,
@@ -226,9 +225,9 @@ func (in *input) id(fromPath *string, said *str) *string {
 	return fromPath
 }
 
-// on returns s if that is the change, else no time.
-func (in *input) on(change string, s stamp) stamp {
-	if in.change != change {
+// created returns s if the resource was created, else no time.
+func (in *input) created(s stamp) stamp {
+	if in.change != "created" {
 		return stamp{}
 	}
 	return s

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"meetbridge/schemas"
@@ -52,9 +51,9 @@ func (s *callStateJSON) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	}
 	switch v.Kind() {
 	case '{':
-		err = json.Unmarshal(v, &is, lenient)
+		err = decodeJSON(v, &is)
 	case '"':
-		err = json.Unmarshal(v, &is.State, lenient)
+		err = decodeJSON(v, &is.State)
 	}
 	if err == nil {
 		s.state, s.sequence = is.State, is.Sequence

@@ -18,11 +18,11 @@ const (
 
 // itemOf returns an item of that resource and change, with the same resource in
 // its resourceData unless data says something else.
-func itemOf(t testing.TB, change, resource, data string) *bridge.Item {
-	t.Helper()
+func itemOf(tb testing.TB, change, resource, data string) *bridge.Item {
+	tb.Helper()
 	path, err := json.Marshal(resource)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if data == "" {
 		data = `{"@odata.id":` + string(path) + `}`
@@ -30,7 +30,7 @@ func itemOf(t testing.TB, change, resource, data string) *bridge.Item {
 	it, err := bridge.DecodeItem([]byte(`{"subscriptionId":"7ac50e0f-4526-44bc-8e75-834c16143e5d","tenantId":"F5B076C8-B508-4BA3-A1A7-19D1C0BCEF03",` +
 		`"clientState":"secret","changeType":"` + change + `","resource":` + string(path) + `,"resourceData":` + data + `}`))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return it
 }

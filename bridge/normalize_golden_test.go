@@ -104,21 +104,21 @@ func (g golden) read(t *testing.T) (*bridge.Item, []byte) {
 	return it, payload
 }
 
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
+func readFile(tb testing.TB, name string) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", filepath.FromSlash(name)+".json"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return bytes.TrimSpace(b)
 }
 
 // decoded returns the record as a consumer reads it: through Avro and back.
-func decoded(t testing.TB, c *schemas.Codec, rec bridge.Record) map[string]any {
-	t.Helper()
+func decoded(tb testing.TB, c *schemas.Codec, rec bridge.Record) map[string]any {
+	tb.Helper()
 	value, err := c.Append(nil, rec.Kind.Topic(), 1, rec.Value)
 	if err != nil {
-		t.Fatalf("append to %s: %v", rec.Kind, err)
+		tb.Fatalf("append to %s: %v", rec.Kind, err)
 	}
 	for _, s := range schemas.All() {
 		if s.Topic != rec.Kind.Topic() {
@@ -126,11 +126,11 @@ func decoded(t testing.TB, c *schemas.Codec, rec bridge.Record) map[string]any {
 		}
 		m, err := schemas.Decode(s.Text, value[5:])
 		if err != nil {
-			t.Fatalf("decode from %s: %v", rec.Kind, err)
+			tb.Fatalf("decode from %s: %v", rec.Kind, err)
 		}
 		return m
 	}
-	t.Fatalf("no schema for kind %d", rec.Kind)
+	tb.Fatalf("no schema for kind %d", rec.Kind)
 	return nil
 }
 

@@ -13,21 +13,20 @@ import (
 // payload is a misfit.
 var errShape = errors.New("value of the wrong JSON type")
 
-// lenient are the options for what Graph sends: members in any letter case
-// (FACTS §5.1), and the duplicates and lone surrogates that people's texts bring.
-// Read only.
-var lenient = json.JoinOptions(
-	json.MatchCaseInsensitiveNames(true),
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
-)
+// decodeJSON decodes the JSON value b into what v points to: members match in any
+// letter case (FACTS §5.1), and the duplicates and lone surrogates that people's
+// texts bring are taken.
+func decodeJSON(b []byte, v any) error {
+	return json.Unmarshal(b, v, json.MatchCaseInsensitiveNames(true),
+		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
 
 // unmarshal decodes the JSON object b into the struct v points to. JSON's null
 // and no bytes at all leave v as it is.
 func unmarshal(b []byte, v any) error {
 	switch jsontext.Value(b).Kind() {
 	case '{':
-		return json.Unmarshal(b, v, lenient)
+		return decodeJSON(b, v)
 	case 'n':
 		return nil
 	}

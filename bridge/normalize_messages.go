@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"meetbridge/schemas"
@@ -108,7 +107,7 @@ func (e *eventDetailJSON) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return nil
 	case '{':
 		e.text = str{string(v), true}
-		return json.Unmarshal(v, &e.parts, lenient)
+		return decodeJSON(v, &e.parts)
 	default:
 		return errShape
 	}

@@ -40,7 +40,7 @@ func (in *input) artifact(fromPath *string) (*artifactJSON, *string, stamp, erro
 	if !made.ok {
 		made = w.EndDateTime
 	}
-	return w, id, in.on("created", made), nil
+	return w, id, in.created(made), nil
 }
 
 func (in *input) callRecording() (fed, stamp, error) {

@@ -57,7 +57,7 @@ func (in *input) chat() (fed, stamp, error) {
 	if in.change == "updated" {
 		return rec, w.LastUpdatedDateTime, nil
 	}
-	return rec, in.on("created", w.CreatedDateTime), nil
+	return rec, in.created(w.CreatedDateTime), nil
 }
 
 // own returns the id of a resource that is its own container, and tells it to
@@ -113,7 +113,7 @@ func (in *input) channel() (fed, stamp, error) {
 	rec.MigrationMode, rec.ChannelTenantID, rec.WebURL = w.MigrationMode.ptr(), w.TenantID.ptr(), w.WebURL.ptr()
 	rec.SummaryMembersCount, rec.SummaryOwnersCount = w.Summary.Members, w.Summary.Owners
 	rec.SummaryGuestsCount, rec.SummaryHasMembersFromOtherTenants = w.Summary.Guests, w.Summary.HasForeign
-	return rec, in.on("created", w.CreatedDateTime), nil
+	return rec, in.created(w.CreatedDateTime), nil
 }
 
 // teamJSON is Graph's team (FACTS §5.3).
@@ -195,5 +195,5 @@ func (in *input) team() (fed, stamp, error) {
 	rec.FunSettingsGiphyContentRating = f.GiphyContentRating.ptr()
 	rec.SummaryMembersCount, rec.SummaryOwnersCount = w.Summary.Members, w.Summary.Owners
 	rec.SummaryGuestsCount = w.Summary.Guests
-	return rec, in.on("created", w.CreatedDateTime), nil
+	return rec, in.created(w.CreatedDateTime), nil
 }

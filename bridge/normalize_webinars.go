@@ -121,5 +121,5 @@ func (in *input) webinarRegistration() (fed, stamp, error) {
 	if in.change == "updated" {
 		return rec, w.CancelationDateTime, nil // the only update that has a time
 	}
-	return rec, in.on("created", w.RegistrationDateTime), nil
+	return rec, in.created(w.RegistrationDateTime), nil
 }

@@ -24,7 +24,7 @@ type Rules struct {
 	FreshID     func() string // a new UUIDv7, for items without an identity that is safe; nil: derived from what is there
 }
 
-// types returns Graph's name of the type that stands behind k, "" for kinds
+// graphType returns Graph's name of the type that stands behind k, "" for kinds
 // that Graph has no type for.
 func (k Kind) graphType() string {
 	switch k {

@@ -10,23 +10,23 @@ import (
 	"meetbridge/schemas"
 )
 
-func newCodec(t testing.TB) *schemas.Codec {
-	t.Helper()
+func newCodec(tb testing.TB) *schemas.Codec {
+	tb.Helper()
 	c, err := schemas.NewCodec()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
-func text(t testing.TB, topic string) string {
-	t.Helper()
+func text(tb testing.TB, topic string) string {
+	tb.Helper()
 	for _, s := range schemas.All() {
 		if s.Topic == topic {
 			return s.Text
 		}
 	}
-	t.Fatalf("no schema for %s", topic)
+	tb.Fatalf("no schema for %s", topic)
 	return ""
 }
 

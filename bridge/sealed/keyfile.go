@@ -3,7 +3,7 @@ package sealed
 import (
 	"bytes"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // a certificate's thumbprint is its SHA-1; it only names, and proves nothing
+	"crypto/sha1" // a certificate's thumbprint is its SHA-1; it only names, and proves nothing
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -36,6 +36,7 @@ func parseKeyFile(id string, file []byte) (*key, error) {
 	var private []*rsa.PrivateKey
 	var certs []*x509.Certificate
 	blocks := 0
+	file = bytes.TrimPrefix(file, []byte("\ufeff"))
 	for block, rest := pem.Decode(file); block != nil; block, rest = pem.Decode(rest) {
 		blocks++
 		switch {
@@ -63,14 +64,10 @@ func parseKeyFile(id string, file []byte) (*key, error) {
 	case len(private) > 1:
 		return nil, errors.New("the file holds several private keys: give each a file of its own, named after its encryptionCertificateId")
 	}
-	u, err := newUnwrapper(private[0])
-	if err != nil {
-		return nil, fmt.Errorf("the private key cannot be used (%w): %s", err, makeAnother)
-	}
-	k := &key{id: id, bits: private[0].N.BitLen(), size: private[0].Size(), unwrapper: u}
+	k := &key{id: id, bits: private[0].N.BitLen(), size: private[0].Size(), unwrapper: newUnwrapper(private[0])}
 	for _, cert := range certs {
 		if private[0].PublicKey.Equal(cert.PublicKey) {
-			k.thumbprint = fmt.Sprintf("%X", sha1.Sum(cert.Raw)) //nolint:gosec // see the import
+			k.thumbprint = fmt.Sprintf("%X", sha1.Sum(cert.Raw))
 			k.notAfter = cert.NotAfter
 			return k, nil
 		}

@@ -274,7 +274,8 @@ func FuzzOpen(f *testing.F) {
 	plain := []byte(`{"id":"1"}`)
 	good := sealing{public: &key.PublicKey}.seal(f, "one", plain)
 	for _, c := range []bridge.EncryptedContent{
-		{}, good, v.content,
+		{},
+		good, v.content,
 		{Data: good.Data, DataKey: good.DataKey, DataSignature: good.DataSignature},
 		{Data: "====", DataKey: "\n\n\n\n", DataSignature: "-_-_", CertificateID: "one"},
 		{Data: good.Data, DataKey: v.content.DataKey, DataSignature: good.DataSignature, CertificateID: "one"},

@@ -144,7 +144,7 @@ func readKeyFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
 		return nil, unreadable(err)

@@ -44,6 +44,7 @@ func TestLoadRingSkips(t *testing.T) {
 		{"certificate first", append(bytes.Clone(cert), key...), ""},
 		{"key alone", key, ""},
 		{"text around", append([]byte("Bag Attributes\n  friendlyName: x\n"), one...), ""},
+		{"as written on Windows", append([]byte("\ufeff"), bytes.ReplaceAll(one, []byte("\n"), []byte("\r\n"))...), ""},
 		{"PKCS#1", pkcs1(readOfficial(t).key), ""},
 		{"with the issuer's certificate", append(bytes.Clone(one), other[bytes.Index(other, []byte("-----BEGIN CERT")):]...), ""},
 		{"1,024 bits", pkcs8(t, weak), "1024 bits, but Microsoft Graph takes 2048 to 4096: make another"},
@@ -147,8 +148,15 @@ func TestNewKey(t *testing.T) {
 		id   string
 		bits int
 	}{
-		{"", 2048}, {"a/b", 2048}, {`a\b`, 2048}, {"..", 2048}, {strings.Repeat("a", 129), 2048}, {"a\x00", 2048},
-		{"a", 1024}, {"a", 8192}, {"a", 0},
+		{"", 2048},
+		{"a/b", 2048},
+		{`a\b`, 2048},
+		{"..", 2048},
+		{strings.Repeat("a", 129), 2048},
+		{"a\x00", 2048},
+		{"a", 1024},
+		{"a", 8192},
+		{"a", 0},
 	} {
 		if _, err := sealed.NewKey(c.id, c.bits, now); err == nil {
 			t.Errorf("made a key %q of %d bits", c.id, c.bits)

@@ -26,63 +26,63 @@ import (
 
 // twoPEMs are key files with expired certificates, for tests that need no fresh
 // ones: making them takes a while.
-func twoPEMs(t testing.TB) (one, other []byte) {
-	t.Helper()
-	return readKey(t, "one.pem"), readKey(t, "other.pem")
+func twoPEMs(tb testing.TB) (one, other []byte) {
+	tb.Helper()
+	return readKey(tb, "one.pem"), readKey(tb, "other.pem")
 }
 
-func readKey(t testing.TB, name string) []byte {
-	t.Helper()
+func readKey(tb testing.TB, name string) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", "keys", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // blocks returns the parsed private key and certificate of a key file.
-func blocks(t testing.TB, file []byte) (*rsa.PrivateKey, *x509.Certificate) {
-	t.Helper()
+func blocks(tb testing.TB, file []byte) (*rsa.PrivateKey, *x509.Certificate) {
+	tb.Helper()
 	first, rest := pem.Decode(file)
 	second, _ := pem.Decode(rest)
 	private, err := x509.ParsePKCS8PrivateKey(first.Bytes)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cert, err := x509.ParseCertificate(second.Bytes)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	key, ok := private.(*rsa.PrivateKey)
 	if !ok {
-		t.Fatalf("key is %T", private)
+		tb.Fatalf("key is %T", private)
 	}
 	return key, cert
 }
 
 // write puts files into a fresh directory.
-func write(t testing.TB, files map[string][]byte) string {
-	t.Helper()
-	dir := t.TempDir()
+func write(tb testing.TB, files map[string][]byte) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	for name, content := range files {
-		put(t, dir, name, content)
+		put(tb, dir, name, content)
 	}
 	return dir
 }
 
-func put(t testing.TB, dir, name string, content []byte) {
-	t.Helper()
+func put(tb testing.TB, dir, name string, content []byte) {
+	tb.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // load returns the ring of files, none of which may be skipped.
-func load(t testing.TB, files map[string][]byte) *sealed.Ring {
-	t.Helper()
-	ring, skipped, err := sealed.LoadRing(write(t, files))
+func load(tb testing.TB, files map[string][]byte) *sealed.Ring {
+	tb.Helper()
+	ring, skipped, err := sealed.LoadRing(write(tb, files))
 	if err != nil || len(skipped) > 0 {
-		t.Fatal(err, skipped)
+		tb.Fatal(err, skipped)
 	}
 	return ring
 }
@@ -98,8 +98,8 @@ type sealing struct {
 }
 
 // seal returns plain sealed for the certificate id.
-func (s sealing) seal(t testing.TB, id string, plain []byte) bridge.EncryptedContent {
-	t.Helper()
+func (s sealing) seal(tb testing.TB, id string, plain []byte) bridge.EncryptedContent {
+	tb.Helper()
 	if s.oaep == nil {
 		s.oaep = sha1.New()
 	}
@@ -114,14 +114,14 @@ func (s sealing) seal(t testing.TB, id string, plain []byte) bridge.EncryptedCon
 	if s.data == nil {
 		block, err := aes.NewCipher(s.symmetric)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		s.data = make([]byte, len(s.padded))
 		cipher.NewCBCEncrypter(block, s.symmetric[:aes.BlockSize]).CryptBlocks(s.data, s.padded)
 	}
 	wrapped, err := rsa.EncryptOAEP(s.oaep, rand.Reader, s.public, s.symmetric, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	mac := hmac.New(sha256.New, s.symmetric)
 	mac.Write(s.data)
@@ -135,19 +135,19 @@ func (s sealing) seal(t testing.TB, id string, plain []byte) bridge.EncryptedCon
 
 // reason returns the reason of a rejection, "" for nil, and fails on any other
 // error and on a rejection that says more than it may (I4).
-func reason(t testing.TB, err error) bridge.Reason {
-	t.Helper()
+func reason(tb testing.TB, err error) bridge.Reason {
+	tb.Helper()
 	if err == nil {
 		return ""
 	}
 	var r *bridge.Rejection
 	if !errors.As(err, &r) {
-		t.Fatalf("error is no rejection: %v", err)
+		tb.Fatalf("error is no rejection: %v", err)
 	}
 	switch r.Reason {
 	case bridge.DataSignatureMismatch, bridge.SealedPadding, bridge.DataKeyUnopened, bridge.PayloadNotJSON:
 		if r.Detail != nil {
-			t.Errorf("%s says more than its reason: %v", r.Reason, r.Detail)
+			tb.Errorf("%s says more than its reason: %v", r.Reason, r.Detail)
 		}
 	}
 	return r.Reason
@@ -160,23 +160,23 @@ type official struct {
 	plain   []byte
 }
 
-func readOfficial(t testing.TB) official {
-	t.Helper()
+func readOfficial(tb testing.TB) official {
+	tb.Helper()
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join("testdata", "official", name))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return b
 	}
 	var numbers map[string]string
 	if err := json.Unmarshal(read("key-numbers.json"), &numbers); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	number := func(name string) *big.Int {
 		n, ok := new(big.Int).SetString(numbers[name], 16)
 		if !ok {
-			t.Fatalf("%s is no number", name)
+			tb.Fatalf("%s is no number", name)
 		}
 		return n
 	}
@@ -188,7 +188,7 @@ func readOfficial(t testing.TB) official {
 	v.key.Precompute()
 	var members map[string]string
 	if err := json.Unmarshal(read("encrypted-content.json"), &members); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	v.content = bridge.EncryptedContent{
 		Data: members["data"], DataKey: members["dataKey"], DataSignature: members["dataSignature"],
@@ -202,11 +202,11 @@ func pkcs1(key *rsa.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 }
 
-func pkcs8(t testing.TB, key any) []byte {
-	t.Helper()
+func pkcs8(tb testing.TB, key any) []byte {
+	tb.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
