@@ -1,15 +1,12 @@
 package kafka_test
 
 import (
-	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -107,31 +104,6 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Ensure that a refused login is told as ours, with the flags to look at.
-func TestLoginRefused(t *testing.T) {
-	t.Parallel()
-	cluster := startCluster(t)
-	cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		return req.ResponseKind(), nil, true
-	})
-	cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
-		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
-		return resp, nil, true
-	})
-	file := writeFile(t, filepath.Join(t.TempDir(), "password"), "hunter2")
-	p := newProducer(t, kafka.Config{Brokers: cluster.ListenAddrs(), SASL: "plain", User: "bridge", PasswordFile: file}, kafka.ProducerConfig{})
-	started := time.Now()
-	err := produce(p, "t", "k", "v")
-	if !errors.Is(err, kafka.ErrMisconfigured) || !strings.Contains(err.Error(), "--kafka-password-file") || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("produce: %v, want ErrMisconfigured with the flag", err)
-	}
-	t.Log(time.Since(started))
-	t.Log(p.Ping(t.Context()))
-}
-
 // Ensure that the token is read from its file for each connection.
 func TestLoginWithToken(t *testing.T) {
 	t.Parallel()
@@ -157,63 +129,5 @@ func TestLoginWithToken(t *testing.T) {
 		if got := token.Load().(string); !strings.Contains(got, "auth=Bearer "+want+"\x01") || mechanism.Load() != "OAUTHBEARER" {
 			t.Errorf("%v sent %q, want the token %q", mechanism.Load(), got, want)
 		}
-	}
-}
-
-func writeFile(t *testing.T, path, content string) string {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// startCluster runs one broker until the test ends.
-func startCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	return cluster
-}
-
-// newProducer returns a producer that is closed, unflushed, when the test ends.
-func newProducer(t *testing.T, c kafka.Config, pc kafka.ProducerConfig) *kafka.Producer {
-	t.Helper()
-	p, err := kafka.NewProducer(c, pc, discard())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeNow(p) })
-	return p
-}
-
-// produce produces one record and waits for what becomes of it.
-func produce(p *kafka.Producer, topic, key, value string) error {
-	done := make(chan error, 1)
-	p.Produce(&kgo.Record{Topic: topic, Key: []byte(key), Value: []byte(value)}, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(30 * time.Second):
-		return errors.New("no answer in 30 s")
-	}
-}
-
-// eventually waits until f returns nil.
-func eventually(t *testing.T, limit time.Duration, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("still after %v: %v", limit, err)
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }

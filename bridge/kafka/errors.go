@@ -22,29 +22,6 @@ var (
 	ErrMisconfigured = errors.New("kafka: misconfigured")
 )
 
-// refusals are the errors that Kafka, or the client on its behalf, gives until
-// somebody mends something, each with what to do. %s is the topic.
-var refusals = []struct {
-	err error
-	fix string
-}{
-	{kerr.UnknownTopicOrPartition, "topic %s does not exist: run `meetbridge topics apply`"},
-	{kerr.UnknownTopicID, "topic %s was deleted: run `meetbridge topics apply`"},
-	{kerr.InvalidTopicException, "topic name %s is not allowed: change --topic-prefix"},
-	{kerr.TopicAuthorizationFailed, "our user may not write to topic %s: grant it Describe and Write there"},
-	{kerr.ClusterAuthorizationFailed, "our user may not write at all (seen on topic %s): grant it Write on the topics, and IdempotentWrite on the cluster before Kafka 3.0"},
-	{kerr.SaslAuthenticationFailed, "the brokers refuse our login (seen on topic %s): check --kafka-user and --kafka-password-file"},
-	{kerr.UnsupportedSaslMechanism, "the brokers do not know our way to log in (seen on topic %s): check --kafka-sasl"},
-	{kerr.IllegalSaslState, "the brokers want another login (seen on topic %s): check --kafka-sasl"},
-	{kerr.SecurityDisabled, "the brokers have no login (seen on topic %s): leave --kafka-sasl out"},
-	{kerr.InvalidTimestamp, "the record's time is too far from the broker's for topic %s: check the clocks, and message.timestamp.after.max.ms"},
-	{kerr.InvalidRecord, "topic %s takes no such record: compare its settings by `meetbridge topics plan`"},
-	{kerr.PolicyViolation, "a policy of the brokers refuses the record for topic %s"},
-	{kerr.UnsupportedForMessageFormat, "the brokers are too old for topic %s: Kafka 2.1 or later is needed"},
-	{kerr.UnsupportedVersion, "the brokers are too old for topic %s: Kafka 2.1 or later is needed"},
-	{kerr.UnsupportedCompressionType, "topic %s does not take our compression: change --compression"},
-}
-
 // classify turns an error of the client's into one of this package's, with the
 // reason in words. size is what Produce was given, in bytes.
 func classify(topic string, size int, err error) error {
@@ -61,15 +38,43 @@ func classify(topic string, size int, err error) error {
 		}
 		return fmt.Errorf("%w: topic %s takes smaller batches than it was created for: run `meetbridge topics apply`: %w", ErrMisconfigured, topic, err)
 	}
-	for _, r := range refusals {
-		if errors.Is(err, r.err) {
-			return fmt.Errorf("%w: "+r.fix+": %w", ErrMisconfigured, topic, err)
-		}
+	if fix := refusal(topic, err); fix != "" {
+		return fmt.Errorf("%w: %s: %w", ErrMisconfigured, fix, err)
 	}
 	// All the rest heals by itself or by trying again: the buffer is full
-	// (kgo.ErrMaxBuffered), the time is over (kgo.ErrRecordTimeout), the
+	// (kgo.ErrMaxBuffered), the time is over (context.Canceled), the
 	// producer closes (kgo.ErrClientClosed), the network fails (net.Error,
 	// io.EOF), leaders move and replicas lag (retriable kerr codes), or a
 	// broker cannot say what ails it (UNKNOWN_SERVER_ERROR, storage errors).
-	return fmt.Errorf("%w: produce to %s: %w", ErrBusy, topic, err)
+	return fmt.Errorf("%w: produce to topic %s: %w", ErrBusy, topic, err)
+}
+
+// refusal returns what somebody has to mend when Kafka, or the client on its
+// behalf, refuses with err; "" for an error that is no such refusal.
+func refusal(topic string, err error) string {
+	for _, r := range []struct {
+		err error
+		fix string // %s is the topic
+	}{
+		{kerr.UnknownTopicOrPartition, "topic %s does not exist: run `meetbridge topics apply`"},
+		{kerr.UnknownTopicID, "topic %s was deleted: run `meetbridge topics apply`"},
+		{kerr.InvalidTopicException, "topic name %s is not allowed: change --topic-prefix"},
+		{kerr.TopicAuthorizationFailed, "our user may not write to topic %s: grant it Describe and Write there"},
+		{kerr.ClusterAuthorizationFailed, "our user may not write at all (seen on topic %s): grant it Write on the topics, and IdempotentWrite on the cluster before Kafka 3.0"},
+		{kerr.SaslAuthenticationFailed, "the brokers refuse our login (seen on topic %s): check --kafka-user and --kafka-password-file"},
+		{kerr.UnsupportedSaslMechanism, "the brokers do not know our way to log in (seen on topic %s): check --kafka-sasl"},
+		{kerr.IllegalSaslState, "the brokers want another login (seen on topic %s): check --kafka-sasl"},
+		{kerr.SecurityDisabled, "the brokers have no login (seen on topic %s): leave --kafka-sasl out"},
+		{kerr.InvalidTimestamp, "the record's time is too far from the broker's for topic %s: check the clocks, and message.timestamp.after.max.ms"},
+		{kerr.InvalidRecord, "topic %s takes no such record: compare its settings by `meetbridge topics plan`"},
+		{kerr.PolicyViolation, "a policy of the brokers refuses the record for topic %s"},
+		{kerr.UnsupportedForMessageFormat, "the brokers are too old for topic %s: Kafka 2.1 or later is needed"},
+		{kerr.UnsupportedVersion, "the brokers are too old for topic %s: Kafka 2.1 or later is needed"},
+		{kerr.UnsupportedCompressionType, "topic %s does not take our compression: change --compression"},
+	} {
+		if errors.Is(err, r.err) {
+			return fmt.Sprintf(r.fix, topic)
+		}
+	}
+	return ""
 }

@@ -1,15 +1,15 @@
+//go:build synctests
+
 package kafka_test
 
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"syscall"
-	"testing"
+	"time"
 )
 
 // memNet is a network in memory, so that brokers and clients can live in a
@@ -20,6 +20,9 @@ type memNet struct {
 	conns     map[net.Conn]struct{} // the clients' ends, to be cut
 	next      int
 	hang      bool // dials neither succeed nor fail, as with a network that drops packets
+
+	latency time.Duration // of what servers send
+	lost    int           // answers that were on their way when their connection was cut
 }
 
 func newMemNet() *memNet {
@@ -94,7 +97,8 @@ func (n *memNet) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if l == nil {
 		return fail(syscall.ECONNREFUSED)
 	}
-	client, server := net.Pipe()
+	pipe, server := net.Pipe()
+	client := &memConn{Conn: pipe, net: n, closed: make(chan struct{})}
 	select {
 	case l.conns <- server:
 		n.mu.Lock()
@@ -108,25 +112,48 @@ func (n *memNet) Dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 }
 
+// memConn is a client's end. What the server sent and latency holds back is
+// lost when the connection is cut.
+type memConn struct {
+	net.Conn
+	net    *memNet
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *memConn) Read(b []byte) (int, error) {
+	k, err := c.Conn.Read(b)
+	if k > 0 && c.net.latency > 0 {
+		select {
+		case <-time.After(c.net.latency):
+		case <-c.closed:
+			c.net.mu.Lock()
+			defer c.net.mu.Unlock()
+			c.net.lost++
+			return 0, net.ErrClosed
+		}
+	}
+	return k, err
+}
+
+func (c *memConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
 // Cut makes every dial hang, or no longer, and ends every connection.
 func (n *memNet) Cut(hang bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hang = hang
-	for c := range n.conns {
+	conns := n.conns
+	n.conns = map[net.Conn]struct{}{}
+	for c := range conns {
 		_ = c.Close()
 	}
-	clear(n.conns)
 }
 
 // Client returns an HTTP client on the network.
 func (n *memNet) Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}}
 }
-
-// testLog writes to the test's log, from the given level on.
-func testLog(t *testing.T, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
-}
-
-func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

@@ -56,9 +56,11 @@ func (p *Producer) mend(client *kgo.Client, topic string, err error) {
 func (p *Producer) replace(client *kgo.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), mendPause)
 	defer cancel()
-	// A refused id is answered from memory; any other may need a broker.
+	// A refused id is answered from memory with the refusal itself. An id that
+	// has yet to be had may be answered with one too, as that of a login, but
+	// wrapped: the client will ask again.
 	_, _, err := client.ProducerID(ctx)
-	if _, refused := errors.AsType[*kerr.Error](err); !refused {
+	if _, refused := err.(*kerr.Error); !refused { //nolint:errorlint // see above
 		return
 	}
 	select {

@@ -65,6 +65,8 @@ type Producer struct {
 	connect  func() (*kgo.Client, error)
 	client   atomic.Pointer[kgo.Client]
 	maxBytes int
+	leases   leases
+	link     link
 	log      *slog.Logger
 
 	closing chan struct{} // closed by Close
@@ -97,28 +99,26 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		kgo.ProducerBatchMaxBytes(MaxMessageBytes),
 		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
 		kgo.MaxBufferedBytes(p.MaxBufferedBytes),
-		kgo.RecordDeliveryTimeout(deliveryTimeout),
 		kgo.ProduceRequestTimeout(produceTimeout),
 		kgo.UnknownTopicRetries(unknownTopicRetries),
 		// A connection that ends at once is a broker or a proxy going down far
 		// more often than a wrong setting, and giving up loses records.
 		kgo.AlwaysRetryEOF(),
 	)
-	connect := func() (*kgo.Client, error) {
-		opts := opts[:len(opts):len(opts)]
-		if p.Registerer != nil {
-			opts = append(opts, kgo.WithHooks(newMetrics(p.Registerer)))
-		}
-		return kgo.NewClient(opts...)
-	}
 	producer := &Producer{
-		connect:  connect,
 		maxBytes: min(MaxRecordBytes, p.MaxBufferedBytes),
 		log:      log.With("component", "kafka_producer"),
 		closing:  make(chan struct{}),
 		mended:   map[string]struct{}{},
 	}
-	client, err := connect()
+	producer.connect = func() (*kgo.Client, error) {
+		hooks := []kgo.Hook{&producer.link}
+		if p.Registerer != nil {
+			hooks = append(hooks, newMetrics(p.Registerer))
+		}
+		return kgo.NewClient(append(opts[:len(opts):len(opts)], kgo.WithHooks(hooks...))...)
+	}
+	client, err := producer.connect()
 	if err != nil {
 		return nil, fmt.Errorf("set up kafka producer: %w", err)
 	}
@@ -197,13 +197,15 @@ func (p *Producer) Produce(r *kgo.Record, done func(error)) {
 		done(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, p.maxBytes, r.Topic))
 		return
 	}
-	if now := time.Now(); r.Timestamp.After(now) || r.Timestamp.UnixMilli() < 0 {
+	now := time.Now()
+	if r.Timestamp.After(now) || r.Timestamp.UnixMilli() < 0 {
 		r.Timestamp = now
 	}
 	client := p.client.Load()
-	client.TryProduce(context.Background(), r, func(r *kgo.Record, err error) {
+	client.TryProduce(p.leases.next(now), r, func(r *kgo.Record, err error) {
 		if err != nil {
 			p.mend(client, r.Topic, err)
+			err = p.link.explain(err)
 		}
 		done(classify(r.Topic, size, err))
 	})

@@ -125,7 +125,7 @@ func planTopic(w TopicWant, have kadm.TopicDetail, configs map[string]string, co
 	case have.Err != nil:
 		c.Create = true
 		if c.Want.Partitions <= 0 {
-			c.Problem = "does not exist, and no number of partitions is given to create it with: give --partitions"
+			c.Problem = "does not exist, and no number of partitions is given to create it with: give --topic-partitions"
 		}
 	case count != c.Want.Partitions:
 		c.Problem = partitionProblem(c.Want, count, common)
@@ -138,9 +138,9 @@ func partitionProblem(w TopicWant, count, common int32) string {
 		return fmt.Sprintf("has %d partitions, must have %d: delete the topic, then run `meetbridge topics apply`", count, w.Partitions)
 	}
 	if count == common {
-		return fmt.Sprintf("has %d partitions, wanted are %d: say --partitions %d, or delete the topics and run `meetbridge topics apply` (adding partitions would move keys to other ones)", count, w.Partitions, count)
+		return fmt.Sprintf("has %d partitions, wanted are %d: say --topic-partitions %d, or delete the topics and run `meetbridge topics apply` (adding partitions would move keys to other ones)", count, w.Partitions, count)
 	}
-	return fmt.Sprintf("has %d partitions, others have %d, and records of one meeting would not share a partition number: delete it, then run `meetbridge topics apply --partitions %d`", count, common, common)
+	return fmt.Sprintf("has %d partitions, others have %d, and records of one meeting would not share a partition number: delete it, then run `meetbridge topics apply --topic-partitions %d`", count, common, common)
 }
 
 // describeConfigs returns the settings of the topics. Without the permission
@@ -150,15 +150,15 @@ func describeConfigs(ctx context.Context, adm *kadm.Client, topics []string) (ma
 		return nil, nil
 	}
 	described, err := adm.DescribeTopicConfigs(ctx, topics...)
+	if _, denied := errors.AsType[*kadm.AuthError](err); denied {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("describe topic settings: %w", err)
 	}
 	out := make(map[string]map[string]string, len(described))
 	for _, d := range described {
-		switch {
-		case errors.Is(d.Err, kerr.TopicAuthorizationFailed), errors.Is(d.Err, kerr.ClusterAuthorizationFailed):
-			continue
-		case d.Err != nil:
+		if d.Err != nil {
 			return nil, fmt.Errorf("describe settings of topic %s: %w", d.Name, d.Err)
 		}
 		m := make(map[string]string, len(d.Configs))

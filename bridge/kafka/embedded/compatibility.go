@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -99,7 +100,7 @@ func (r *registry) setGlobalLevel(level sr.CompatibilityLevel) error {
 		return err
 	}
 	answer := httptest.NewRecorder()
-	r.fake.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodPut, "/config", bytes.NewReader(body)))
+	r.fake.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodPut, "/config", bytes.NewReader(body)))
 	if answer.Code != http.StatusOK {
 		return fmt.Errorf("set compatibility: registry answered %d", answer.Code)
 	}

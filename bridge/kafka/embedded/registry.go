@@ -118,7 +118,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // whether the answer was good.
 func (r *registry) get(path string, v any) bool {
 	answer := httptest.NewRecorder()
-	r.fake.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+	r.fake.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodGet, path, http.NoBody))
 	return answer.Code == http.StatusOK && json.Unmarshal(answer.Body.Bytes(), v) == nil
 }
 
