@@ -1,0 +1,12 @@
+// Package ingest is the way in: it answers Microsoft Graph's POSTs, proves each
+// item genuine, opens it, lets package bridge turn it into a record, and says
+// 202 only when Kafka holds every item of the POST (I1).
+//
+// Its files stand in the order in which a request meets them: server → body →
+// admission → handler → pipeline (prove, open, record) → recent → delivery →
+// answer; quarantine is where an item goes that did not pass.
+//
+// It refuses to know what a record means (package bridge), how Kafka is spoken
+// to (bridge/kafka), and who keeps the subscriptions alive (package renewer,
+// which it never calls).
+package ingest

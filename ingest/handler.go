@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"meetbridge/bridge"
+)
+
+// handler answers a POST on either path, by the table of DESIGN §3.
+type handler struct {
+	pipeline  *pipeline
+	admission *admission
+	maxBody   int64
+	budget    time.Duration
+	draining  atomic.Bool
+	metrics   *metrics
+	log       *slog.Logger
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	arrived := time.Now()
+	code := h.serve(w, r, arrived)
+	h.metrics.answer(code)
+	h.metrics.answered.Observe(time.Since(arrived).Seconds())
+}
+
+// serve writes the answer and returns its status code.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Time) int {
+	if r.URL.RawQuery != "" && r.URL.Query().Has("validationToken") {
+		return handshake(w, r.URL.Query().Get("validationToken"))
+	}
+	if h.draining.Load() {
+		return h.unavailable(w, true)
+	}
+	if !isJSON(r.Header) {
+		return refuse(w, http.StatusUnsupportedMediaType)
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), arrived.Add(h.budget))
+	defer cancel()
+
+	ticket := h.admission.newTicket()
+	defer ticket.release()
+	body := &bytes.Buffer{}
+	if err := readBody(r, body, h.maxBody, ticket); err != nil {
+		return h.answer(ctx, w, err)
+	}
+	if h.pipeline.out.kafka.away() || !ticket.enter() {
+		return h.unavailable(w, false)
+	}
+	return h.answer(ctx, w, h.pipeline.take(ctx, body.Bytes(), arrived, ticket))
+}
+
+// answer is the one place where an error becomes a status code.
+func (h *handler) answer(ctx context.Context, w http.ResponseWriter, err error) int {
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusAccepted)
+		return http.StatusAccepted
+	case errors.Is(err, errUnavailable), errors.Is(err, errFull):
+		return h.unavailable(w, false)
+	case errors.Is(err, errBodyTooLarge), errors.Is(err, bridge.ErrTooManyItems):
+		return refuse(w, http.StatusRequestEntityTooLarge)
+	case errors.Is(err, errBodyTooSlow):
+		return refuse(w, http.StatusRequestTimeout)
+	default: // no JSON, or no collection
+		h.log.DebugContext(ctx, "body is no notification collection", "error", err)
+		return refuse(w, http.StatusBadRequest)
+	}
+}
+
+// unavailable asks Graph to send again. The wait is spread, so that what comes
+// back after an outage does not come back at once.
+func (h *handler) unavailable(w http.ResponseWriter, closing bool) int {
+	w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(5)))
+	if closing {
+		w.Header().Set("Connection", "close")
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	return http.StatusServiceUnavailable
+}
+
+// refuse answers what Graph never sends. The connection ends, since the rest of
+// a body that was not read would be taken for the next request.
+func refuse(w http.ResponseWriter, code int) int {
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(code)
+	return code
+}

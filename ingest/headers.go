@@ -1,0 +1,57 @@
+package ingest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
+
+	"meetbridge/bridge"
+)
+
+// contentType is the media type of a record's value: Avro in Confluent's wire
+// format.
+const contentType = "application/vnd.confluent.avro"
+
+// headers returns the record's headers: CloudEvents 1.0, Kafka binding, binary
+// mode, and the W3C trace context of the POST that it came with.
+func headers(it *bridge.Item, rec bridge.Record, traceparent string) []kgo.RecordHeader {
+	h := make([]kgo.RecordHeader, 0, 8)
+	add := func(key, value string) {
+		if value != "" {
+			h = append(h, kgo.RecordHeader{Key: key, Value: []byte(value)})
+		}
+	}
+	add("ce_specversion", "1.0")
+	add("ce_id", rec.EventID)
+	add("ce_type", "com.microsoft.graph."+rec.Type)
+	add("ce_source", "/tenants/"+it.TenantID+"/subscriptions/"+it.SubscriptionID)
+	add("ce_subject", it.Resource)
+	add("ce_time", when(rec).UTC().Format(time.RFC3339Nano))
+	add("content-type", contentType)
+	add("traceparent", traceparent)
+	return h
+}
+
+// when returns when rec's event was: as its payload says, else when we heard.
+func when(rec bridge.Record) time.Time {
+	if rec.OccurredAt.IsZero() {
+		return rec.ReceivedAt
+	}
+	return rec.OccurredAt
+}
+
+// traceparent returns the trace context of ctx as the W3C header's value: that
+// of the span if there is one, else a fresh trace that nobody samples, so that
+// the records of one POST can be told to belong together.
+func traceparent(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		return "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-" + sc.TraceFlags().String()
+	}
+	var b [24]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process if the system has no randomness
+	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-00"
+}

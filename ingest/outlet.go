@@ -1,0 +1,178 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/time/rate"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/kafka"
+	"meetbridge/ingest/token"
+	"meetbridge/schemas"
+)
+
+// outlet is the last stage: it encodes records, keeps redeliveries from being
+// produced twice, hands the rest to Kafka, and settles each item's POST when
+// Kafka has answered.
+type outlet struct {
+	prefix   string
+	codec    *schemas.Codec
+	ids      atomic.Pointer[map[string]int] // schema id by topic; nil until they are registered
+	producer *kafka.Producer
+	kafka    *pulse
+	recent   *recent
+	forged   *rate.Limiter // bytes a second of quarantine records that anybody can provoke
+	metrics  *metrics
+	log      *slog.Logger
+}
+
+// outgoing is one record with what is needed should Kafka refuse it.
+type outgoing struct {
+	*delivery
+	key        id
+	repeatable bool // key identifies it: a redelivery has the same
+	digest     id   // of the sealed item it came from; zero if none
+	work       *work
+	verdict    token.Verdict
+	record     bridge.Record
+	trace      string
+}
+
+// produce hands rec to Kafka unless it is there or on its way already.
+func (o *outlet) produce(post *post, w *work, rec bridge.Record, repeatable bool, verdict token.Verdict, trace string) {
+	g := &outgoing{
+		delivery:   &delivery{post: post, kind: rec.Kind, outcome: bridge.Produced},
+		repeatable: repeatable, digest: w.digest, work: w, verdict: verdict, record: rec, trace: trace,
+	}
+	o.claimAndSend(g)
+}
+
+func (o *outlet) claimAndSend(g *outgoing) {
+	if g.repeatable {
+		u, err := uuid.Parse(g.record.EventID)
+		if err != nil {
+			o.fail(g, fmt.Errorf("read event id: %w", err))
+			return
+		}
+		g.key = id(u)
+		seen, joined := o.recent.claim(g.key, g.delivery, time.Now())
+		if seen {
+			g.outcome = bridge.Duplicate
+			o.settle(g.delivery, nil)
+			return
+		}
+		if joined {
+			return
+		}
+	}
+	o.send(g)
+}
+
+// send encodes and produces g's record. Its crash story: until Kafka
+// acknowledges, nothing is remembered and nobody was told 202, so a process that
+// dies here makes Graph send again; one that dies after the acknowledgement but
+// before the answer makes a duplicate with the same event id.
+func (o *outlet) send(g *outgoing) {
+	ids := o.ids.Load()
+	if ids == nil {
+		o.done(g, errUnavailable)
+		return
+	}
+	topic := g.record.Kind.Topic()
+	value, err := o.codec.Append(nil, topic, uint32((*ids)[topic]), g.record.Value)
+	if err != nil {
+		o.fail(g, fmt.Errorf("encode record: %w", err))
+		return
+	}
+	o.producer.Produce(&kgo.Record{
+		Topic:     o.prefix + topic,
+		Key:       []byte(g.record.Key),
+		Value:     value,
+		Headers:   headers(g.work.item, g.record, g.trace),
+		Timestamp: when(g.record),
+	}, func(err error) { o.done(g, err) })
+}
+
+// fail is done for what should be impossible: our fault, said loudly, and sent
+// again by Graph in case another replica does better.
+func (o *outlet) fail(g *outgoing, err error) {
+	o.log.Error("record cannot be produced", "topic", g.record.Kind.Topic(), "error", err)
+	o.done(g, err)
+}
+
+// done is called once per record that was sent, when Kafka has answered or the
+// producer has given up; on the producer's goroutine, so it must not block.
+func (o *outlet) done(g *outgoing, err error) {
+	if errors.Is(err, kafka.ErrTooLarge) && g.kind != bridge.Quarantine {
+		// Kept sealed, as it came, under the same claim: smaller than what was
+		// refused, and an operator can raise the limit and replay it.
+		rej := bridge.Reject(bridge.RecordTooLarge, "produce record: %w", err)
+		o.metrics.reasons[rej.Reason].Inc()
+		g.record = quarantined(g.work.item, rej.Reason, g.verdict, g.record.ReceivedAt, g.record.EventID)
+		g.kind, g.outcome = bridge.Quarantine, bridge.Quarantined
+		o.send(g)
+		return
+	}
+	if err != nil {
+		level := slog.LevelError
+		if errors.Is(err, kafka.ErrBusy) || errors.Is(err, errUnavailable) {
+			level = slog.LevelDebug // Graph sends it again
+		}
+		o.log.Log(context.Background(), level, "record not produced", "topic", o.prefix+g.record.Kind.Topic(), "error", err)
+	}
+	acknowledged, now := err == nil, time.Now()
+	if acknowledged {
+		o.kafka.beat(now)
+	}
+	if g.repeatable {
+		for _, j := range o.recent.settle(g.key, acknowledged, now) {
+			j.kind, j.outcome = g.kind, bridge.Duplicate
+			o.settle(j, err)
+		}
+		if acknowledged && g.digest != (id{}) {
+			o.recent.remember(g.digest, now)
+		}
+	}
+	o.settle(g.delivery, err)
+}
+
+// settle counts d's outcome and tells its POST.
+func (o *outlet) settle(d *delivery, err error) {
+	if err != nil {
+		d.outcome = bridge.Unproduced
+	}
+	o.metrics.item(d.kind, d.outcome)
+	d.post.settle(err == nil)
+}
+
+// registered reports whether the schemas have their ids.
+func (o *outlet) registered() bool { return o.ids.Load() != nil }
+
+// register gives the schemas their ids, trying until ctx ends. Only an error
+// that no repetition can cure comes back: an incompatible schema.
+func (o *outlet) register(ctx context.Context, reg *kafka.Registry) error {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		ids, err := reg.RegisterAll(ctx, o.prefix, schemas.All())
+		if err == nil {
+			o.ids.Store(&ids)
+			o.log.InfoContext(ctx, "schemas registered", "count", len(ids))
+			return nil
+		}
+		if errors.Is(err, kafka.ErrIncompatible) {
+			return fmt.Errorf("register schemas: %w", err)
+		}
+		o.log.WarnContext(ctx, "schemas not registered yet", "error", err, "retry_in", wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}

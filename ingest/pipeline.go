@@ -1,0 +1,198 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/sealed"
+	"meetbridge/ingest/token"
+)
+
+// errUnavailable is wrapped by every reason to answer 503: nothing is wrong
+// with the POST, and Graph shall send it again.
+var errUnavailable = errors.New("ingest: unavailable")
+
+// pipeline turns the body of a POST into records in Kafka. All that it holds is
+// safe for concurrent use.
+type pipeline struct {
+	clientStates *watched[bridge.ClientStateKeys]
+	tokens       *token.Verifier
+	ring         func() *sealed.Ring
+	rules        bridge.Rules
+	out          *outlet
+	metrics      *metrics
+	log          *slog.Logger
+}
+
+// work is one item on its way through the stages.
+type work struct {
+	item    *bridge.Item
+	payload []byte // opened; nil for a basic item
+	digest  id     // of the item as received, if it is sealed
+	known   bool   // exactly these sealed bytes are in Kafka already
+	err     error  // *bridge.Rejection, or errUnavailable
+}
+
+// take brings every item of body into Kafka as a record or into quarantine, and
+// returns nil when Kafka has acknowledged all of them (I1). It returns
+// errUnavailable when some could not be delivered before ctx ended, or an error
+// of bridge.DecodeCollection. Items that were handed to the producer go on after
+// it returned: p knows them, and their redelivery will be recognised.
+func (p *pipeline) take(ctx context.Context, body []byte, arrived time.Time, ticket *ticket) error {
+	lap := p.metrics.laps(arrived)
+	lap(stageBody)
+	c, err := bridge.DecodeCollection(body)
+	if err != nil {
+		return err
+	}
+	items := decode(c.Items)
+	lap(stageDecode)
+
+	verdict, err := p.prove(ctx, items, c.Tokens, arrived)
+	if err != nil {
+		return err
+	}
+	lap(stageProve)
+
+	p.open(ctx, items)
+	lap(stageOpen)
+
+	post := newPost(ticket)
+	trace := traceparent(ctx)
+	unopened := false
+	for i := range items {
+		if errors.Is(items[i].err, errUnavailable) {
+			unopened = true
+			continue
+		}
+		post.expect()
+		p.record(post, &items[i], verdict, arrived, trace)
+	}
+	post.close()
+	lap(stageRecord)
+
+	handed := time.Now()
+	select {
+	case <-post.done:
+	case <-ctx.Done():
+		p.out.kafka.missed(handed)
+		return errUnavailable
+	}
+	lap(stageProduce)
+	if unopened || post.failed.Load() {
+		return errUnavailable
+	}
+	return nil
+}
+
+func decode(raw []jsontext.Value) []work {
+	items := make([]work, len(raw))
+	for i, r := range raw {
+		items[i].item, items[i].err = bridge.DecodeItem(r)
+	}
+	return items
+}
+
+// prove applies the checks of DESIGN §4 (a) and (b) to each item: clientState,
+// and for sealed ones a validation token of their tenant. The tokens of a POST
+// are looked at only when one of its items is sealed and has a good clientState:
+// a stranger cannot make us work.
+func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now time.Time) (token.Verdict, error) {
+	states := p.clientStates.get()
+	sealed := false
+	for i := range items {
+		w := &items[i]
+		if w.err != nil {
+			continue
+		}
+		w.err = states.Check(w.item.TenantID, w.item.ClientState)
+		sealed = sealed || w.err == nil && w.item.Rich()
+	}
+	if !sealed {
+		return token.Verdict{}, nil
+	}
+	verdict, err := p.tokens.Verify(ctx, tokens, now)
+	if err != nil {
+		p.log.WarnContext(ctx, "validation tokens cannot be checked", "error", err)
+		return verdict, errUnavailable
+	}
+	for i := range items {
+		if w := &items[i]; w.err == nil && w.item.Rich() {
+			w.err = verdict.Covers(w.item.TenantID)
+		}
+	}
+	return verdict, nil
+}
+
+// open decrypts the sealed items that were proven, on all processors: a POST of
+// a thousand would outlast its budget on one. Items that ctx's end left unopened
+// get errUnavailable; those opened before go on, so that each repetition of a
+// POST gets further than the last.
+func (p *pipeline) open(ctx context.Context, items []work) {
+	var todo []*work
+	for i := range items {
+		w := &items[i]
+		if w.err != nil || !w.item.Rich() {
+			continue
+		}
+		sum := sha256.Sum256(w.item.Raw)
+		w.digest = id(sum[:16])
+		// Each sealing has a fresh key, so equal bytes are a repetition of that
+		// very delivery, and need not be opened again to be recognised.
+		if w.known = p.out.recent.seen(w.digest); !w.known {
+			todo = append(todo, w)
+		}
+	}
+	ring := p.ring()
+	one := func(w *work) {
+		if ctx.Err() != nil {
+			w.err = errUnavailable
+			return
+		}
+		w.payload, w.err = ring.Open(*w.item.EncryptedContent)
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(todo))
+	if workers <= 1 {
+		for _, w := range todo {
+			one(w)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for n := next.Add(1); int(n) <= len(todo); n = next.Add(1) {
+				one(todo[n-1])
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// record hands w's record, or its quarantine record, to the outlet.
+func (p *pipeline) record(post *post, w *work, verdict token.Verdict, arrived time.Time, trace string) {
+	if w.known {
+		d := &delivery{post: post, kind: bridge.ParseResource(w.item.Resource).Kind, outcome: bridge.Duplicate}
+		p.out.settle(d, nil)
+		return
+	}
+	if w.err != nil {
+		p.out.quarantine(post, w, verdict, arrived, trace)
+		return
+	}
+	rec, repeatable := bridge.Normalize(w.item, w.payload, arrived, p.rules)
+	if rec.Misfit {
+		p.metrics.misfits[rec.Kind].Inc()
+	}
+	p.out.produce(post, w, rec, repeatable, verdict, trace)
+}

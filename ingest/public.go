@@ -1,0 +1,65 @@
+package ingest
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Paths of the public port; either takes notifications and lifecycle notices.
+const (
+	PathNotifications = "/graph/notifications"
+	PathLifecycle     = "/graph/lifecycle"
+)
+
+// idleTimeout keeps Graph's connections open between its POSTs.
+const idleTimeout = 2 * time.Minute
+
+// newPublic returns the server of the public port: echo routes, everything else
+// is net/http. This file is the only importer of echo.
+func newPublic(h *handler, wrap func(http.Handler) http.Handler, budget time.Duration, log *slog.Logger) *http.Server {
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		code := http.StatusNotFound
+		if he, ok := err.(*echo.HTTPError); ok { //nolint:errorlint // echo returns it bare, and only its own
+			code = he.Code
+		}
+		h.metrics.answer(code)
+		c.Response().WriteHeader(code)
+	}
+	for _, path := range []string{PathNotifications, PathLifecycle} {
+		e.POST(path, echo.WrapHandler(wrap(h)))
+	}
+	return &http.Server{
+		Handler: e,
+		// One budget for head and body: a sender slower than that gets no answer
+		// in Graph's time anyway.
+		ReadTimeout:    budget,
+		WriteTimeout:   budget + 2*time.Second,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// parseKeyPair is the parser of the watched files of --tls-cert and --tls-key.
+func parseKeyPair(files [][]byte) (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(files[0], files[1])
+	if err != nil {
+		return nil, fmt.Errorf("read TLS key pair of --tls-cert and --tls-key: %w", err)
+	}
+	return &pair, nil
+}
+
+// tlsConfig serves the newest good key pair to each handshake, HTTP/2 first.
+func tlsConfig(pair *watched[*tls.Certificate]) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12, // what Graph uses by default (FACTS §1.6)
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get(), nil },
+	}
+}

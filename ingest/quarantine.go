@@ -1,0 +1,98 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	"meetbridge/bridge"
+	"meetbridge/ingest/token"
+	"meetbridge/schemas"
+)
+
+// leastCost is what one quarantine record costs of the rate for forgeries, in
+// bytes, however small it is: records cost Kafka more than their bytes.
+const leastCost = 1 << 10
+
+// maxKey bounds the Kafka key of a quarantine record, in bytes: a stranger's
+// item may name a subscription of any length.
+const maxKey = 256
+
+// quarantine hands the quarantine record of w, which did not pass, to Kafka. One
+// whose reason anybody can provoke is only counted once the rate is exceeded, so
+// that a stranger cannot fill the topic; what carried a good clientState is kept
+// always.
+func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, arrived time.Time, trace string) {
+	rej := &bridge.Rejection{Reason: bridge.MalformedItem}
+	errors.As(w.err, &rej)
+	o.metrics.reasons[rej.Reason].Inc()
+	d := &delivery{post: post, kind: bridge.Quarantine, outcome: bridge.Quarantined}
+	if limited(rej.Reason) && !o.forged.AllowN(arrived, max(len(w.item.Raw), leastCost)) {
+		d.outcome = bridge.QuarantineLimited
+		o.settle(d, nil)
+		return
+	}
+	eventID, repeatable := quarantineID(w)
+	o.claimAndSend(&outgoing{
+		delivery: d, repeatable: repeatable, work: w, verdict: verdict, trace: trace,
+		record: quarantined(w.item, rej.Reason, verdict, arrived, eventID),
+	})
+}
+
+func limited(r bridge.Reason) bool {
+	for _, info := range bridge.Reasons() {
+		if info.Reason == r {
+			return info.Limited
+		}
+	}
+	return false
+}
+
+// quarantineID returns the identity of w's quarantine record. Equal bytes are a
+// repetition of the same delivery, but for a basic update: two of those are
+// equal and yet two (DESIGN §5).
+func quarantineID(w *work) (eventID string, repeatable bool) {
+	it := w.item
+	if !it.Rich() && strings.EqualFold(it.ChangeType, "updated") {
+		return freshID(), false
+	}
+	return bridge.DerivedID(sha256.Sum256(append([]byte("quarantine\n"), it.Raw...))), true
+}
+
+// quarantined returns the record of an item that was set aside: still sealed,
+// with the tokens' claims and never the tokens.
+func quarantined(it *bridge.Item, reason bridge.Reason, verdict token.Verdict, receivedAt time.Time, eventID string) bridge.Record {
+	q := &schemas.QuarantinedItem{
+		EventID:             eventID,
+		TenantID:            optional(it.TenantID),
+		SubscriptionID:      optional(it.SubscriptionID),
+		ReceivedAt:          receivedAt,
+		Reason:              string(reason),
+		Item:                it.Raw,
+		Tokens:              []schemas.QuarantinedToken{},
+		ClientStateVerified: !limited(reason),
+	}
+	// A clientState that passed is a secret between Graph and us, and those who
+	// read this topic are neither (I4). Only one that names a missing key is
+	// kept: a replay has to judge it.
+	if reason != bridge.ClientStateUnknownKey && reason != bridge.MalformedItem {
+		q.Item = bridge.WithoutClientState(it.Raw)
+	}
+	for _, c := range verdict.Checked {
+		t := schemas.QuarantinedToken{Claims: optional(c.Claims), SignatureValid: c.SignatureValid, Reason: optional(string(c.Reason))}
+		q.Tokens = append(q.Tokens, t)
+	}
+	key := it.SubscriptionID
+	if key == "" || len(key) > maxKey {
+		key = eventID // spread what names no subscription of Graph's
+	}
+	return bridge.Record{Kind: bridge.Quarantine, Key: key, EventID: eventID, ReceivedAt: receivedAt, Value: q, Type: "quarantined"}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,120 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/sealed"
+)
+
+// prepareTopics makes (with --create-topics) and verifies the topics, trying
+// until Kafka answers or ctx ends. An error is one that waiting does not cure:
+// topics that are missing or of another size than the records need.
+func (s *Server) prepareTopics(ctx context.Context, cfg Config) error {
+	adm, err := kafka.NewAdmin(cfg.Kafka, s.log)
+	if err != nil {
+		return err
+	}
+	defer adm.Close()
+	want := kafka.WantedTopics(cfg.TopicPrefix, cfg.TopicPartitions, cfg.TopicReplication)
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := tryTopics(ctx, adm, want, cfg.CreateTopics)
+		switch {
+		case err == nil:
+			s.topicsOK.Store(true)
+			s.log.InfoContext(ctx, "topics verified", "count", len(want))
+			return nil
+		case errors.Is(err, kafka.ErrTopics):
+			return err
+		}
+		s.log.WarnContext(ctx, "topics not verified yet", "error", err, "retry_in", wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+func tryTopics(ctx context.Context, adm *kadm.Client, want []kafka.TopicWant, create bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if create {
+		if _, err := kafka.ApplyTopics(ctx, adm, want); err != nil {
+			return err
+		}
+	}
+	return kafka.VerifyTopics(ctx, adm, want)
+}
+
+func (s *Server) checkKafka(p *kafka.Producer) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if err := p.Ping(ctx); err != nil {
+			return "", err
+		}
+		if !s.topicsOK.Load() {
+			return "", errTopics
+		}
+		return "", nil
+	}
+}
+
+// checkRegistry asks for the ids only: once they are known the registry may go
+// away, and records go on.
+func (s *Server) checkRegistry(context.Context) (string, error) {
+	if !s.outlet.registered() {
+		return "", errUnregistered
+	}
+	return "", nil
+}
+
+func (s *Server) checkDrain(context.Context) (string, error) {
+	if s.handler.draining.Load() {
+		return "", errDraining
+	}
+	return "", nil
+}
+
+func checkRing(ring func() *sealed.Ring) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		n := ring().Len()
+		if n == 0 {
+			return "", errNoKey
+		}
+		return fmt.Sprintf("%d keys: %q", n, ring().IDs()), nil
+	}
+}
+
+// gauges registers what is read when it is scraped.
+func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring) {
+	a, o := s.handler.admission, s.outlet
+	gauge(reg, "in_flight_requests", "POSTs under way, those whose records Kafka has not acknowledged yet among them.",
+		func() float64 { return float64(a.requests.Load()) })
+	gauge(reg, "in_flight_bytes", "Bytes of the bodies of the POSTs under way.",
+		func() float64 { return float64(a.bytes.Load()) })
+	gauge(reg, "recent_ids", "Event ids that are remembered to recognise redeliveries.",
+		func() float64 { return float64(o.recent.size()) })
+	gauge(reg, "decryption_keys", "Usable decryption keys.",
+		func() float64 { return float64(ring().Len()) })
+	gauge(reg, "kafka_away", "1 while Kafka acknowledges nothing and POSTs are sent away at once, else 0.",
+		func() float64 { return truth(o.kafka.away()) })
+	gauge(reg, "registry_ready", "1 when the schemas have their ids, else 0.",
+		func() float64 { return truth(o.registered()) })
+	gauge(reg, "topics_ready", "1 when the topics were verified, else 0.",
+		func() float64 { return truth(s.topicsOK.Load()) })
+	gauge(reg, "draining", "1 while the process shuts down, else 0.",
+		func() float64 { return truth(s.handler.draining.Load()) })
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,278 @@
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/time/rate"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/sealed"
+	"meetbridge/ingest/token"
+	"meetbridge/schemas"
+)
+
+// drainWithin bounds a graceful stop: longer than the budget of the last POST.
+const drainWithin = 5 * time.Second
+
+// Server is one ingest process: New, Start, then Stop. Nothing is served before
+// Start; the listeners are bound by New, so that port 0 can be asked for.
+type Server struct {
+	handler *handler
+	outlet  *outlet
+	life    *lifecycle
+	log     *slog.Logger
+
+	public, admin         *http.Server
+	listener, adminListen net.Listener
+	background            []func() // started by Start
+
+	topicsOK atomic.Bool
+	once     sync.Once
+	done     chan struct{} // closed when the server has ended, by Stop or by failing
+	err      error         // why it failed; written before done closes
+}
+
+// New returns a server made of cfg, or the error that names the setting to
+// mend. It reads the configured files and binds the listeners, and asks nothing
+// of Kafka, the registry or the authority yet: they may come up later.
+//
+// It is one straight line on purpose: each resource with its end beside it, in
+// the order in which they must be undone.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	log = log.With("component", "ingest")
+	s := &Server{life: &lifecycle{log: log}, log: log, done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.life.stop(ctx))
+		}
+	}()
+
+	reg := cfg.Metrics
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	m := newMetrics(reg)
+
+	wrap, stopTracing, err := tracing(ctx, cfg.OTLPEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	s.life.onStop("tracing", stopTracing)
+
+	cfg.Producer.Registerer = reg
+	producer, err := kafka.NewProducer(cfg.Kafka, cfg.Producer, log)
+	if err != nil {
+		return nil, err
+	}
+	s.life.onStop("kafka producer", func(ctx context.Context) error {
+		// What Kafka never acknowledged was answered with 503: nothing is lost.
+		if err := producer.Close(ctx); err != nil {
+			log.WarnContext(ctx, "records given up, Graph was told to send them again", "error", err)
+		}
+		return nil
+	})
+	registry, err := kafka.NewRegistry(cfg.Registry, log)
+	if err != nil {
+		return nil, err
+	}
+	codec, err := schemas.NewCodec()
+	if err != nil {
+		return nil, err
+	}
+	s.outlet = &outlet{
+		prefix: cfg.TopicPrefix, codec: codec, producer: producer, kafka: &pulse{buffered: producer.Buffered}, recent: newRecent(cfg.RecentIDs, time.Now()),
+		forged: rate.NewLimiter(rate.Limit(cfg.QuarantineRate), 64*int(cfg.QuarantineRate)), metrics: m, log: log,
+	}
+
+	states, err := load(parseClientStates, cfg.ClientStateKeys, cfg.ClientStates)
+	if err != nil {
+		return nil, err
+	}
+	s.background = append(s.background, func() {
+		s.life.goUntil("client states", func(ctx context.Context) { states.run(ctx, log) })
+	})
+
+	verifier, err := token.New(token.Config{Authority: cfg.EntraAuthority, STS: cfg.EntraSTS, AppIDs: cfg.AppIDs, HTTP: cfg.AuthorityHTTP, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	ring := func() *sealed.Ring { return &sealed.Ring{} }
+	checks := []check{{"kafka", s.checkKafka(producer)}, {"registry", s.checkRegistry}, {"drain", s.checkDrain}}
+	if cfg.DecryptionKeys != "" {
+		watch, err := sealed.Watch(ctx, cfg.DecryptionKeys, log)
+		if err != nil {
+			return nil, fmt.Errorf("watch --decryption-keys: %w", err)
+		}
+		s.life.onStop("decryption keys", func(context.Context) error { watch.Close(); return nil })
+		ring = watch.Ring
+		s.background = append(s.background, func() {
+			verifier.Start(context.WithoutCancel(ctx))
+			s.life.onStop("key sets", func(context.Context) error { verifier.Close(); return nil })
+		})
+		checks = append(checks,
+			check{"decryption_keys", checkRing(ring)},
+			check{"key_set", func(context.Context) (string, error) { return "", verifier.Ready() }})
+	} else {
+		log.WarnContext(ctx, "no decryption keys configured, sealed notifications go to quarantine")
+	}
+
+	s.handler = &handler{
+		pipeline: &pipeline{
+			clientStates: states, tokens: verifier, ring: ring, out: s.outlet, metrics: m, log: log,
+			rules: bridge.Rules{DropPayload: cfg.Payload == "drop", FreshID: freshID},
+		},
+		admission: &admission{maxRequests: int64(cfg.MaxInFlight), maxBytes: int64(cfg.MaxInFlightBytes)},
+		maxBody:   int64(cfg.MaxBody), budget: cfg.AnswerWithin, metrics: m, log: log,
+	}
+	s.gauges(reg, ring)
+	s.background = append(s.background, func() {
+		s.life.goUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
+		s.life.goUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg)) })
+	})
+	return s, s.bind(ctx, cfg, reg, wrap, checks)
+}
+
+// bind makes the two HTTP servers and their listeners.
+func (s *Server) bind(ctx context.Context, cfg Config, reg *prometheus.Registry, wrap func(http.Handler) http.Handler, checks []check) error {
+	var err error
+	if s.listener, err = listen(ctx, cfg.Listener, cfg.Listen, "--listen"); err != nil {
+		return err
+	}
+	s.life.onStop("public listener", closer(s.listener))
+	if s.adminListen, err = listen(ctx, cfg.AdminListener, cfg.AdminListen, "--admin-listen"); err != nil {
+		return err
+	}
+	s.life.onStop("admin listener", closer(s.adminListen))
+	s.public = newPublic(s.handler, wrap, cfg.AnswerWithin, s.log)
+	s.admin = newAdmin(reg, checks)
+	if cfg.TLSCert == "" {
+		return nil
+	}
+	pair, err := load(parseKeyPair, cfg.TLSCert, cfg.TLSKey)
+	if err != nil {
+		return err
+	}
+	s.background = append(s.background, func() {
+		s.life.goUntil("TLS key pair", func(ctx context.Context) { pair.run(ctx, s.log) })
+	})
+	s.public.TLSConfig = tlsConfig(pair)
+	s.listener = tls.NewListener(s.listener, s.public.TLSConfig)
+	return nil
+}
+
+func listen(ctx context.Context, given net.Listener, addr, flag string) (net.Listener, error) {
+	if given != nil {
+		return given, nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s %q: %w", flag, addr, err)
+	}
+	return l, nil
+}
+
+func closer(l net.Listener) func(context.Context) error {
+	return func(context.Context) error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// Start serves. It returns at once; what fails later ends the server: see Done.
+func (s *Server) Start() {
+	for _, begin := range s.background {
+		begin()
+	}
+	s.serve("admin server", s.admin, s.adminListen)
+	s.serve("public server", s.public, s.listener)
+	s.log.Info("serving", "listen", s.Addr(), "admin", s.AdminAddr())
+}
+
+func (s *Server) serve(name string, srv *http.Server, l net.Listener) {
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("serve %s: %w", name, err))
+		}
+	}()
+	s.life.onStop(name, func(ctx context.Context) error {
+		if err := srv.Shutdown(ctx); err != nil {
+			return errors.Join(err, srv.Close())
+		}
+		return nil
+	})
+}
+
+// Addr returns the address of the public port.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// AdminAddr returns the address of the admin port.
+func (s *Server) AdminAddr() string { return s.adminListen.Addr().String() }
+
+// Done is closed when the server has failed or was stopped.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err returns why the server failed; nil while it runs and after Stop.
+func (s *Server) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+func (s *Server) fail(err error) {
+	if err != nil {
+		s.once.Do(func() { s.err = err; close(s.done) })
+	}
+}
+
+// Stop answers what was accepted, refuses what comes new, waits for Kafka, and
+// ends everything, within ctx. A second call does nothing.
+func (s *Server) Stop(ctx context.Context) error {
+	s.handler.draining.Store(true)
+	err := s.life.stop(ctx)
+	s.once.Do(func() { close(s.done) })
+	return err
+}
+
+// Run is New, Start and, when ctx ends, Stop. It returns nil after a clean stop.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	s, err := New(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	s.Start()
+	select {
+	case <-ctx.Done():
+	case <-s.Done():
+	}
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	defer cancel()
+	return errors.Join(s.Err(), s.Stop(stopCtx))
+}
+
+func freshID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func parseClientStates(files [][]byte) (bridge.ClientStateKeys, error) {
+	return bridge.ParseClientStateKeys(files[0], files[1])
+}
