@@ -1,0 +1,105 @@
+package bridgetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/kafka"
+	"meetbridge/schemas"
+)
+
+// Stored is one record as a plain consumer finds it.
+type Stored struct {
+	Topic     string // without prefix
+	Partition int32
+	Offset    int64
+	Key       string
+	Timestamp time.Time
+	Headers   map[string]string
+	Value     map[string]any
+}
+
+// Text returns a string field of the value, "" if it is null or absent.
+func (s Stored) Text(field string) string {
+	switch v := s.Value[field].(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	}
+	return ""
+}
+
+// Records reads every topic to its end and decodes each record by the schema
+// that the registry has for its id.
+func (r *Rig) Records() []Stored {
+	r.t.Helper()
+	const prefix = "teams."
+	var topics []string
+	for _, k := range bridge.Kinds() {
+		topics = append(topics, prefix+k.Topic)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.Kafka.KafkaAddrs()...), kgo.Dialer(r.Net.Dial),
+		kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer client.Close()
+	registry, err := kafka.NewRegistry(kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP}, r.log)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	left := int64(0)
+	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
+	decoders := map[uint32]*schemas.Decoder{}
+	var all []Stored
+	for int64(len(all)) < left {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			r.t.Fatalf("read %d of %d records within a minute: %v", len(all), left, fetches.Err())
+		}
+		fetches.EachRecord(func(k *kgo.Record) {
+			all = append(all, decode(r.t, registry, decoders, k, k.Topic[len(prefix):]))
+		})
+	}
+	return all
+}
+
+func decode(t testing.TB, registry *kafka.Registry, decoders map[uint32]*schemas.Decoder, k *kgo.Record, topic string) Stored {
+	t.Helper()
+	id, body, err := schemas.Split(k.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := decoders[id]
+	if d == nil {
+		text, err := registry.SchemaByID(context.Background(), int(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err = schemas.NewDecoder(text); err != nil {
+			t.Fatal(err)
+		}
+		decoders[id] = d
+	}
+	value, err := d.Decode(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Stored{Topic: topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Timestamp: k.Timestamp, Headers: map[string]string{}, Value: value}
+	for _, h := range k.Headers {
+		s.Headers[h.Key] = string(h.Value)
+	}
+	return s
+}

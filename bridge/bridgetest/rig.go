@@ -1,0 +1,197 @@
+package bridgetest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/units"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/kafka/embedded"
+	"meetbridge/bridge/sealed"
+	"meetbridge/ingest"
+)
+
+// Addresses of the rig's hosts on its network.
+const (
+	publicAddr    = "bridge:8080"
+	adminAddr     = "bridge:9090"
+	authorityAddr = "127.0.0.1:8090"
+)
+
+// AppID is the application that the rig's subscriptions belong to.
+const AppID = "11111111-1111-4111-8111-111111111111"
+
+// LiteralState is a clientState that the rig's ingest takes beside its MACs.
+const LiteralState = "literal-client-state-of-the-rig"
+
+// Rig is one ingest process with all that it talks to but Graph, on a network
+// in memory. Everything ends with the test.
+type Rig struct {
+	Net     *Network
+	Kafka   *embedded.Embedded
+	Ingest  *ingest.Server
+	Config  ingest.Config
+	HTTP    *http.Client // reaches every host of the network
+	Metrics *prometheus.Registry
+
+	t       testing.TB
+	log     *slog.Logger
+	dir     string
+	stopped bool
+}
+
+// KeyFiles are the files that ingest needs; made once for many rigs, since an
+// RSA key takes long to make.
+type KeyFiles struct{ CertificateID, PEM string }
+
+// NewKeyFiles makes a decryption key of 2,048 bit.
+func NewKeyFiles(t testing.TB) KeyFiles {
+	t.Helper()
+	pem, err := sealed.NewKey("rig-key", 2048, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return KeyFiles{CertificateID: "rig-key", PEM: string(pem)}
+}
+
+// NewRig starts a broker, a registry, the topics and, unless it is told to wait,
+// ingest. change, if not nil, edits ingest's configuration first.
+func NewRig(t testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.Config)) *Rig {
+	t.Helper()
+	n := NewNetwork()
+	r := &Rig{Net: n, t: t, log: log, dir: t.TempDir(), Metrics: prometheus.NewRegistry()}
+	r.HTTP = &http.Client{Transport: &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}
+	t.Cleanup(r.HTTP.CloseIdleConnections)
+	r.StartKafka()
+	for name, text := range map[string]string{
+		filepath.Join("keys", keys.CertificateID+".pem"): keys.PEM,
+		"client-state.keys": "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+		"client-states":     LiteralState + "\n",
+	} {
+		path := filepath.Join(r.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Config = ingest.Config{
+		AnswerWithin: 2500 * time.Millisecond, MaxBody: 16 * units.MiB, MaxInFlight: 4096, MaxInFlightBytes: 64 * units.MiB,
+		Kafka: kafka.Config{Brokers: r.Kafka.KafkaAddrs(), Dialer: n.Dial},
+		// Zstd's decoders end their channels in finalizers, outside the bubble.
+		Producer:    kafka.ProducerConfig{Compression: "lz4"},
+		Registry:    kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP},
+		TopicPrefix: "teams.", CreateTopics: true, TopicPartitions: 6, TopicReplication: 1,
+		DecryptionKeys: filepath.Join(r.dir, "keys"), AppIDs: []string{AppID},
+		EntraAuthority: "http://" + authorityAddr, EntraSTS: "http://" + authorityAddr + "/sts",
+		ClientStateKeys: filepath.Join(r.dir, "client-state.keys"), ClientStates: filepath.Join(r.dir, "client-states"),
+		Payload: "keep", RecentIDs: 100_000, QuarantineRate: units.MiB, AuthorityHTTP: r.HTTP,
+	}
+	if change != nil {
+		change(&r.Config)
+	}
+	r.StartIngest()
+	return r
+}
+
+// StartKafka starts the broker and the registry, on what they kept if they ran
+// before.
+func (r *Rig) StartKafka() {
+	r.t.Helper()
+	e, err := embedded.Start(embedded.Config{
+		KafkaListen: "127.0.0.1:9092", RegistryListen: "127.0.0.1:8081", ListenFn: r.Net.Listen, DataDir: filepath.Join(r.dir, "kafka"),
+	}, r.log)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.Kafka = e
+	r.t.Cleanup(func() { _ = e.Close() })
+}
+
+// StartIngest starts an ingest process (again).
+func (r *Rig) StartIngest() {
+	r.t.Helper()
+	cfg := r.Config
+	cfg.Listener, cfg.AdminListener = r.Listen(publicAddr), r.Listen(adminAddr)
+	cfg.Metrics = prometheus.NewRegistry()
+	s, err := ingest.New(context.Background(), cfg, r.log)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s.Start()
+	r.Ingest, r.Metrics, r.stopped = s, cfg.Metrics, false
+	r.t.Cleanup(r.StopIngest)
+}
+
+// StopIngest stops the process gracefully. A second call does nothing.
+func (r *Rig) StopIngest() {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := r.Ingest.Stop(ctx); err != nil {
+		r.t.Errorf("stop ingest: %v", err)
+	}
+}
+
+// Listen opens a listener of the network.
+func (r *Rig) Listen(addr string) net.Listener {
+	r.t.Helper()
+	l, err := r.Net.Listen("tcp", addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return l
+}
+
+// AuthorityListener is where the simulated Graph serves its key sets.
+func (r *Rig) AuthorityListener() net.Listener { return r.Listen(authorityAddr) }
+
+// NotificationURL is where Graph posts.
+func (r *Rig) NotificationURL() string { return "http://" + publicAddr + ingest.PathNotifications }
+
+// LifecycleURL is where Graph posts lifecycle notices.
+func (r *Rig) LifecycleURL() string { return "http://" + publicAddr + ingest.PathLifecycle }
+
+// Ready waits until /readyz says so.
+func (r *Rig) Ready() {
+	r.t.Helper()
+	for range 300 {
+		resp, err := r.HTTP.Get("http://" + adminAddr + "/readyz")
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.t.Fatal("ingest did not become ready within 30 s")
+}
+
+// Admin returns what the admin port answers on path.
+func (r *Rig) Admin(path string) string {
+	r.t.Helper()
+	resp, err := r.HTTP.Get("http://" + adminAddr + path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(b)
+}
