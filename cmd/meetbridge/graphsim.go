@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/graph/graphsim"
+)
+
+type graphsimCmd struct {
+	NotificationURL string        `default:"http://127.0.0.1:8080/graph/notifications" placeholder:"URL" help:"Where to post notifications."`
+	LifecycleURL    string        `placeholder:"URL" help:"Where to post lifecycle notices. Unset: --notification-url."`
+	Items           int           `placeholder:"N" help:"End after N genuine items, once they are acknowledged. Unset: no such end."`
+	For             time.Duration `placeholder:"DURATION" help:"End after that time, once all is acknowledged. Unset: go on until stopped."`
+	Rate            float64       `default:"25" placeholder:"N" help:"Items a second; 0 sends as fast as they are acknowledged."`
+	Seed            uint64        `default:"1" help:"What happens is a matter of the seed alone. Give each run against one bridge its own: repeated ids are taken for redeliveries."`
+	Drain           time.Duration `default:"30s" placeholder:"DURATION" help:"How long to wait at the end for what is not acknowledged yet."`
+	BatchMax        int           `default:"20" placeholder:"N" help:"Most items of one POST."`
+	Faults          string        `placeholder:"LIST" help:"Faults as name=every or name=every/times, separated by commas; every may be off, forgeries stands for every kind of forgery. Unset: what Graph does to everybody (repetitions, other order)."`
+	Listen          string        `default:"127.0.0.1:8090" placeholder:"HOST:PORT" group:"Trust" help:"Address of the simulated sign-in authority, which serves the key sets."`
+	AuthorityURL    string        `placeholder:"URL" group:"Trust" help:"Base URL of the authority as ingest reaches it (its --entra-authority). Unset: http:// and --listen. Its --entra-sts is this and /sts."`
+	AppIDs          []string      `name:"app-ids" placeholder:"ID" group:"Trust" help:"Application ids that own the subscriptions. Unset: one made from the seed."`
+	Certificates    []string      `placeholder:"PATH" group:"Trust" help:"Certificates to seal for: PEM files named <id>.pem, or directories of such. Unset: nothing is sealed."`
+	ClientStateKeys string        `placeholder:"FILE" group:"Trust" help:"File of client-state keys that ingest has too. Unset: the literal value graphsim-secret-client-state."`
+	Ledger          string        `placeholder:"FILE" help:"File that gets a JSON line for each item sent: what it was and what became of it."`
+	JSON            bool          `name:"json" help:"Print the summary as a JSON object."`
+}
+
+// Help is printed below what the command is for.
+func (graphsimCmd) Help() string {
+	var faults strings.Builder
+	for _, f := range graphsim.FaultList() {
+		fmt.Fprintf(&faults, "  %-30s %s\n", f.Fault, f.Means)
+	}
+	return `
+A world of tenants, meetings, chats, teams and webinars lives by a seed and tells a bridge
+about it by Graph's own rules: validation tokens, sealed content, batches, retries for
+hours, repetitions, other order. Exit code 1 if anything genuine was not acknowledged.
+
+Examples:
+  meetbridge graphsim --app-ids sim --certificates keys/certificates \
+      --client-state-keys keys/client-state.keys
+  meetbridge graphsim --items 1000 --rate 0 --ledger sent.jsonl --json
+  meetbridge graphsim --for 1m --faults forgeries=200,big_payload=off
+
+Faults:
+` + faults.String()
+}
+
+// Run sends until its end is reached or ctx ends, and prints the summary.
+func (c graphsimCmd) Run(ctx context.Context, t *terminal) error {
+	cfg, err := c.config(t)
+	if err != nil {
+		return usageError{err}
+	}
+	ledger, err := openLedger(c.Ledger)
+	if err != nil {
+		return err
+	}
+	cfg.OnEntry = ledger.add
+	if cfg.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
+		return errors.Join(usagef("listen on --listen: %w", err), ledger.close())
+	}
+	sim, err := graphsim.New(cfg)
+	if err != nil {
+		return errors.Join(usageError{err}, cfg.Listener.Close(), ledger.close())
+	}
+	err = sim.Start(ctx)
+	if err == nil {
+		// Graph asks when a subscription is made. Here it is a hint only: the
+		// endpoint may come up later.
+		if err := sim.Handshake(ctx, cfg.NotificationURL); err != nil && ctx.Err() == nil {
+			t.log.Warn("the endpoint does not answer Graph's question for reachability yet", "error", err)
+		}
+		err = sim.Run(ctx, graphsim.Limit{Items: c.Items, For: c.For})
+	}
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	defer cancel()
+	err = errors.Join(err, sim.Stop(stopCtx), ledger.close())
+	return errors.Join(err, c.report(t, sim.Summary()))
+}
+
+// report prints the summary, and returns an error if anything genuine was not
+// acknowledged.
+func (c graphsimCmd) report(t *terminal, s graphsim.Summary) error {
+	var err error
+	if c.JSON {
+		err = t.printJSON(s)
+	} else {
+		_, err = s.WriteTo(t.stdout)
+	}
+	open := 0
+	for topic, n := range s.ByTopic {
+		if topic != quarantineTopic {
+			open += n.Items - n.Acked
+		}
+	}
+	if open > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of %d genuine items were not acknowledged: see the answers in the summary", open, s.Genuine))
+	}
+	return err
+}
+
+// config turns the flags into the simulator's settings, listener apart.
+func (c graphsimCmd) config(t *terminal) (graphsim.Config, error) {
+	faults, err := graphsim.ParseFaults(c.Faults)
+	if err != nil {
+		return graphsim.Config{}, fmt.Errorf("--faults: %w", err)
+	}
+	certificates, err := readCertificates(c.Certificates)
+	if err != nil {
+		return graphsim.Config{}, err
+	}
+	clientState, err := clientStates(c.ClientStateKeys)
+	if err != nil {
+		return graphsim.Config{}, err
+	}
+	return graphsim.Config{
+		Seed: c.Seed, Rate: c.Rate, BatchMax: c.BatchMax, Drain: c.Drain, Faults: faults,
+		NotificationURL: c.NotificationURL, LifecycleURL: c.LifecycleURL, AuthorityURL: c.AuthorityURL,
+		AppIDs: c.AppIDs, Certificates: certificates, ClientState: clientState, Log: t.log,
+	}, nil
+}
+
+// readCertificates returns the certificates of files and directories, each
+// under its file's name without ".pem".
+func readCertificates(paths []string) ([]graphsim.Certificate, error) {
+	var files []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("read --certificates: %w", err)
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		in, err := filepath.Glob(filepath.Join(path, "*.pem"))
+		if err != nil || len(in) == 0 {
+			return nil, fmt.Errorf("read --certificates: %s holds no .pem file: make one with meetbridge keys new", path)
+		}
+		files = append(files, in...)
+	}
+	var out []graphsim.Certificate
+	for _, file := range files {
+		cert, err := readCertificate(file)
+		if err != nil {
+			return nil, fmt.Errorf("read --certificates: %s: %w", file, err)
+		}
+		out = append(out, graphsim.Certificate{ID: strings.TrimSuffix(filepath.Base(file), ".pem"), Certificate: cert})
+	}
+	return out, nil
+}
+
+func readCertificate(file string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
+	}
+	return nil, errors.New("holds no certificate in PEM form")
+}
+
+// clientStates returns what mints a clientState with the keys in file, nil for
+// no file.
+func clientStates(file string) (func(tenantID string) string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read --client-state-keys: %w", err)
+	}
+	keys, err := bridge.ParseClientStateKeys(text, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--client-state-keys: %w", err)
+	}
+	var nonce [16]byte
+	if _, err := keys.Mint("any", nonce); err != nil {
+		return nil, fmt.Errorf("--client-state-keys: %w", err)
+	}
+	return func(tenantID string) string {
+		_, _ = rand.Read(nonce[:]) // never fails: see its documentation
+		state, _ := keys.Mint(tenantID, nonce)
+		return state
+	}, nil
+}
+
+// ledger writes a JSON line for each entry.
+type ledger struct {
+	mu   sync.Mutex // guards the rest
+	file *os.File   // nil: nothing is kept
+	w    *bufio.Writer
+	err  error // the first
+}
+
+func openLedger(path string) (*ledger, error) {
+	if path == "" {
+		return &ledger{}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, usagef("open --ledger: %w", err)
+	}
+	return &ledger{file: f, w: bufio.NewWriter(f)}, nil
+}
+
+func (l *ledger) add(e graphsim.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil || l.err != nil {
+		return
+	}
+	line, err := jsonLine(e)
+	if err == nil {
+		_, err = l.w.Write(line)
+	}
+	l.err = err
+}
+
+func (l *ledger) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	err := errors.Join(l.err, l.w.Flush(), l.file.Close())
+	l.file = nil
+	return err
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"meetbridge/ingest"
+)
+
+type ingestCmd struct {
+	ingest.Config
+}
+
+// Help is printed below what the command is for.
+func (ingestCmd) Help() string {
+	return `
+Microsoft Graph posts to /graph/notifications and /graph/lifecycle (either path takes
+both) and gets 202 once Kafka holds every item. /readyz on the admin port says what is
+missing. Run as many side by side as you like. SIGTERM lets requests under way finish.
+
+Examples:
+  meetbridge ingest --app-ids 6f2c… --decryption-keys keys/decryption \
+      --client-state-keys keys/client-state.keys
+  meetbridge ingest --create-topics --app-ids sim \
+      --entra-authority http://127.0.0.1:8090 --entra-sts http://127.0.0.1:8090/sts \
+      --decryption-keys keys/decryption --client-state-keys keys/client-state.keys
+                                      (takes what meetbridge graphsim --app-ids sim sends)`
+}
+
+// ingestDefaults returns what ingest runs with when nothing is set.
+func ingestDefaults() (ingest.Config, error) {
+	var grammar struct {
+		ingest.Config
+	}
+	parser, err := kong.New(&grammar, kong.NoDefaultHelp())
+	if err == nil {
+		_, err = parser.Parse(nil)
+	}
+	if err != nil {
+		return ingest.Config{}, fmt.Errorf("read the defaults of ingest: %w", err)
+	}
+	return grammar.Config, nil
+}
+
+// drainWithin bounds how long a process takes to end in good order.
+const drainWithin = 5 * time.Second
+
+// Run serves until ctx ends.
+func (c ingestCmd) Run(ctx context.Context, t *terminal) error {
+	server, err := ingest.New(ctx, c.Config, t.log)
+	if err != nil {
+		return usageError{err}
+	}
+	server.Start()
+	select {
+	case <-ctx.Done():
+	case <-server.Done():
+	}
+	failed := server.Err()
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	defer cancel()
+	return errors.Join(failed, server.Stop(stopCtx))
+}
