@@ -1,0 +1,52 @@
+# The front door. `make` alone prints this list.
+SHELL       = bash
+.SHELLFLAGS = -eo pipefail -c
+GO         ?= go
+TAGS        = -tags synctests
+LINT        = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME   ?= 10s
+
+.PHONY: help demo build test race lint fmt bench fuzz generate check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## the whole bridge in one process: meetings and webinars land on Kafka topics as decoded records (ARGS="--records 50 --json")
+	@$(GO) run ./cmd/meetbridge demo $(ARGS)
+
+build: ## bin/meetbridge
+	$(GO) build -trimpath -o bin/meetbridge ./cmd/meetbridge
+
+test: ## every test
+	$(GO) test $(TAGS) ./...
+
+race: ## every test, with the race detector
+	$(GO) test $(TAGS) -race ./...
+
+lint: ## formatting, vet and the linter
+	@test -z "$$(gofmt -l .)" || { echo "not formatted (run: make fmt):"; gofmt -l .; exit 1; }
+	$(GO) vet $(TAGS) ./...
+	$(GO) run $(LINT) run ./...
+
+fmt: ## format all Go files
+	$(GO) run $(LINT) fmt ./...
+
+bench: ## every benchmark (BENCH=regexp, BENCHTIME=1s)
+	$(GO) test $(TAGS) -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -benchtime $(or $(BENCHTIME),1s) ./...
+
+fuzz: ## every fuzz target for FUZZTIME each (default 10s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test $(TAGS) -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg | tail -n 2; \
+	  done; done
+
+generate: ## everything that is made from something else: Go types, tables in README.md and docs/
+	$(GO) generate ./...
+	$(GO) test ./cmd/meetbridge -run '^TestDocs' -update
+
+check: ## fails if generate would change anything
+	@$(MAKE) --no-print-directory generate
+	@git diff --exit-code || { echo "generated files are stale: run make generate and commit"; exit 1; }
+
+clean: ## remove what make build made
+	rm -rf bin
