@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -16,12 +17,16 @@ import (
 
 // The form of our clientStates: mb1.<key id>.<nonce>.<MAC>, the MAC being
 // base64url(HMAC-SHA256(key, lower-case tenant id "\n" nonce)) without padding
-// (DESIGN §4). It needs no store: whoever has the key can check it.
+// (DESIGN §4). It needs no store: whoever has the key can check it. The nonce is
+// base64url of 16 random bytes and, where the tenant id is a GUID, its 16 bytes:
+// some notifications leave their tenant out (FACTS §1.2), and then the
+// subscription's clientState says whose they are.
 const (
 	clientStatePrefix  = "mb1."
 	maxClientState     = 128 // what a subscription may hold (FACTS §1.2)
 	maxLiteral         = 255 // what a notification may hold, by the other page
 	maxClientStateKey  = 32  // length of a key id, so that the whole stays below 128
+	nonceBytes         = 16
 	maxTenantID        = 128 // a tenant id is a GUID; beyond this it is not looked at
 	minClientStateKey  = 32  // bytes of a key
 	clientStateMACText = 43  // base64url of 32 bytes without padding
@@ -146,10 +151,41 @@ func (k ClientStateKeys) Mint(tenantID string, nonce [16]byte) (string, error) {
 	case tenantID == "" || len(tenantID) > maxTenantID || strings.ContainsAny(tenantID, "\r\n"):
 		return "", errors.New("mint client state: not a tenant id")
 	}
-	n := base64.RawURLEncoding.EncodeToString(nonce[:])
+	whole := nonce[:]
+	if guid, err := guidBytes(tenantID); err == nil {
+		whole = append(whole, guid[:]...)
+	}
+	n := base64.RawURLEncoding.EncodeToString(whole)
 	m := k.minter.mac(tenantID, n)
 	defer k.minter.macs.Put(m)
 	return clientStatePrefix + k.minter.id + "." + n + "." + string(m.text[:]), nil
+}
+
+// TenantOf returns the tenant id in a clientState that Mint made, in lower case;
+// "" if there is none. It proves nothing: see Check.
+func TenantOf(clientState string) string {
+	rest, ours := strings.CutPrefix(clientState, clientStatePrefix)
+	if !ours || len(clientState) > maxClientState {
+		return ""
+	}
+	_, rest, _ = strings.Cut(rest, ".")
+	nonce, _, _ := strings.Cut(rest, ".")
+	whole, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil || len(whole) != 2*nonceBytes {
+		return ""
+	}
+	g := hex.EncodeToString(whole[nonceBytes:])
+	return strings.Join([]string{g[:8], g[8:12], g[12:16], g[16:20], g[20:]}, "-")
+}
+
+// guidBytes returns the 16 bytes of a GUID in its usual form.
+func guidBytes(id string) (guid [nonceBytes]byte, err error) {
+	parts := strings.Split(id, "-")
+	if len(id) != 36 || len(parts) != 5 || len(parts[0]) != 8 || len(parts[1]) != 4 || len(parts[2]) != 4 || len(parts[3]) != 4 {
+		return guid, errors.New("read tenant id: not a GUID")
+	}
+	_, err = hex.Decode(guid[:], []byte(strings.Join(parts, "")))
+	return guid, err
 }
 
 // Check returns nil if clientState is one of ours for the tenant or one of the

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -62,7 +63,11 @@ func TestClientStateForm(t *testing.T) {
 	k := parseStates(t, stateLine("spring-26", 'a'), "")
 	got := mint(t, k, strings.ToUpper(stateTenant))
 
-	nonce := base64.RawURLEncoding.EncodeToString([]byte{1, 2, 3, 0xff, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	guid, err := hex.DecodeString(strings.ReplaceAll(stateTenant, "-", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := base64.RawURLEncoding.EncodeToString(append([]byte{1, 2, 3, 0xff, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, guid...))
 	mac := hmac.New(sha256.New, stateSecret('a'))
 	fmt.Fprintf(mac, "%s\n%s", stateTenant, nonce)
 	want := "mb1.spring-26." + nonce + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
@@ -72,6 +77,27 @@ func TestClientStateForm(t *testing.T) {
 	longest := parseStates(t, stateLine(strings.Repeat("k", 32), 'a'), "")
 	if s := mint(t, longest, stateTenant); len(s) > 128 {
 		t.Errorf("%d characters, more than a subscription may hold", len(s))
+	}
+}
+
+// A notification that leaves its tenant out is proven by the tenant in its
+// clientState, and by no other (I2, I3).
+func TestTenantOf(t *testing.T) {
+	t.Parallel()
+	k := parseStates(t, stateLine("k", 'a'), "")
+	good := mint(t, k, strings.ToUpper(stateTenant))
+	if got := bridge.TenantOf(good); got != stateTenant || k.Check(got, good) != nil {
+		t.Errorf("tenant of %s is %q", good, got)
+	}
+	parts := strings.Split(good, ".")
+	other := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	for _, s := range []string{
+		"", "literal", "mb1", "mb1.k", "mb1.k.%.x", mint(t, k, "no-guid"), "mb1.k.AAAA." + parts[3], good + strings.Repeat("x", 128),
+		"mb1.k." + other + "." + parts[3],
+	} {
+		if tenant := bridge.TenantOf(s); tenant != "" && k.Check(tenant, s) == nil {
+			t.Errorf("%.60q proves tenant %q", s, tenant)
+		}
 	}
 }
 

@@ -114,6 +114,9 @@ func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now
 		if w.err != nil {
 			continue
 		}
+		if w.item.TenantID == "" {
+			w.item.TenantID = bridge.TenantOf(w.item.ClientState)
+		}
 		w.err = states.Check(w.item.TenantID, w.item.ClientState)
 		sealed = sealed || w.err == nil && w.item.Rich()
 	}
