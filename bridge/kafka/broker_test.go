@@ -21,8 +21,16 @@ import (
 	"meetbridge/bridge/kafka"
 )
 
-// simulate runs f in virtual time with a broker that has the topic t.
-func simulate(t *testing.T, f func(t *testing.T, n *memNet, cluster *kfake.Cluster, p *kafka.Producer)) {
+// bubble is a broker with the topic t and a producer in virtual time.
+type bubble struct {
+	t       *testing.T
+	net     *memNet
+	cluster *kfake.Cluster
+	p       *kafka.Producer
+}
+
+// simulate runs f in virtual time.
+func simulate(t *testing.T, f func(bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := newMemNet()
@@ -38,7 +46,7 @@ func simulate(t *testing.T, f func(t *testing.T, n *memNet, cluster *kfake.Clust
 			t.Fatal(err)
 		}
 		defer closeNow(p)
-		f(t, n, cluster, p)
+		f(bubble{t, n, cluster, p})
 	})
 }
 
@@ -91,7 +99,8 @@ func TestBrokerAnswers(t *testing.T) {
 		{kerr.ThrottlingQuotaExceeded, small, kafka.ErrBusy, "topic t"},
 	} {
 		t.Run(tt.code.Message, func(t *testing.T) {
-			simulate(t, func(t *testing.T, _ *memNet, cluster *kfake.Cluster, p *kafka.Producer) {
+			simulate(t, func(b bubble) {
+				t, cluster, p := b.t, b.cluster, b.p
 				var code atomic.Int32
 				answerProduce(cluster, &code)
 				code.Store(int32(tt.code.Code))
@@ -119,7 +128,8 @@ func TestBrokerAnswers(t *testing.T) {
 
 // Ensure that a transient answer is not told at all.
 func TestTransientAnswers(t *testing.T) {
-	simulate(t, func(t *testing.T, _ *memNet, cluster *kfake.Cluster, p *kafka.Producer) {
+	simulate(t, func(b bubble) {
+		t, cluster, p := b.t, b.cluster, b.p
 		var code atomic.Int32
 		answerProduce(cluster, &code)
 		for _, answer := range []*kerr.Error{
@@ -138,7 +148,8 @@ func TestTransientAnswers(t *testing.T) {
 // Ensure that a missing topic is told at once, and that it is enough to make
 // it.
 func TestUnknownTopic(t *testing.T) {
-	simulate(t, func(t *testing.T, n *memNet, cluster *kfake.Cluster, p *kafka.Producer) {
+	simulate(t, func(b bubble) {
+		t, n, cluster, p := b.t, b.net, b.cluster, b.p
 		for range 3 {
 			started := time.Now()
 			err := produce(p, "teams.chats", "k", "v")
@@ -161,7 +172,8 @@ func TestUnknownTopic(t *testing.T) {
 
 // Ensure that a topic which is deleted and made anew works without a restart.
 func TestTopicMadeAnew(t *testing.T) {
-	simulate(t, func(t *testing.T, n *memNet, cluster *kfake.Cluster, p *kafka.Producer) {
+	simulate(t, func(b bubble) {
+		t, n, cluster, p := b.t, b.net, b.cluster, b.p
 		if err := produce(p, "t", "k", "v"); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +202,8 @@ func TestTopicMadeAnew(t *testing.T) {
 // Ensure that a producer whose user had no permission works as soon as it is
 // granted, without a restart.
 func TestProducerRefused(t *testing.T) {
-	simulate(t, func(t *testing.T, _ *memNet, cluster *kfake.Cluster, p *kafka.Producer) {
+	simulate(t, func(b bubble) {
+		t, cluster, p := b.t, b.cluster, b.p
 		var granted atomic.Bool
 		cluster.ControlKey(int16(kmsg.InitProducerID), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			cluster.KeepControl()
@@ -224,7 +237,8 @@ func TestProducerRefused(t *testing.T) {
 // not with the password (I4).
 func TestLoginRefused(t *testing.T) {
 	file := writeFile(t, filepath.Join(t.TempDir(), "password"), "hunter2")
-	simulate(t, func(t *testing.T, n *memNet, cluster *kfake.Cluster, _ *kafka.Producer) {
+	simulate(t, func(b bubble) {
+		t, n, cluster := b.t, b.net, b.cluster
 		cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			cluster.KeepControl()
 			return req.ResponseKind(), nil, true
@@ -262,7 +276,8 @@ func TestBufferFull(t *testing.T) {
 		{"bytes", 1 << 20, 3}, // of 4 MiB, since keys count too
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			simulate(t, func(t *testing.T, n *memNet, _ *kfake.Cluster, p *kafka.Producer) {
+			simulate(t, func(b bubble) {
+				t, n, p := b.t, b.net, b.p
 				n.Cut(true)
 				var failed, done atomic.Int32
 				started := time.Now()

@@ -110,3 +110,19 @@ func consume(t *testing.T, c kafka.Config, topics ...string) []*kgo.Record {
 	}
 	return records
 }
+
+// eventually waits until f returns nil.
+func eventually(t *testing.T, limit time.Duration, f func() error) {
+	t.Helper()
+	started := time.Now()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Since(started) > limit {
+			t.Fatalf("still after %v: %v", limit, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

@@ -17,6 +17,7 @@ import (
 
 	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/kafka/embedded"
+	"meetbridge/schemas"
 )
 
 // site is an embedded Kafka on a network in memory, and what was produced to
@@ -39,6 +40,7 @@ type outcome struct {
 }
 
 func newSite(t *testing.T, dir string) *site {
+	t.Helper()
 	s := &site{t: t, net: newMemNet(), dir: dir, records: map[string]*outcome{}}
 	s.config = kafka.Config{Brokers: []string{"127.0.0.1:9092"}, Dialer: s.net.Dial}
 	s.start()
@@ -293,6 +295,26 @@ func TestCloseWithoutKafka(t *testing.T) {
 		}
 		if err := p.Close(context.Background()); err != nil {
 			t.Errorf("second Close() = %v", err)
+		}
+	})
+}
+
+// Ensure that the registry too works in virtual time.
+func TestRegistryInMemory(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dir)
+		r, err := kafka.NewRegistry(kafka.RegistryConfig{URL: s.kafka.RegistryURL(), HTTP: s.net.Client()}, discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, err := r.RegisterAll(context.Background(), "teams.", schemas.All())
+		if err != nil || len(ids) != len(schemas.All()) {
+			t.Errorf("RegisterAll() = %v, %v", ids, err)
+		}
+		s.stop()
+		if err := r.Ping(context.Background()); !errors.Is(err, kafka.ErrRegistryAway) {
+			t.Errorf("Ping() of a registry that ended = %v", err)
 		}
 	})
 }

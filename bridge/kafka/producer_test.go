@@ -198,30 +198,40 @@ func TestMetrics(t *testing.T) {
 		if err := produce(p, "t", "k", "v"); err != nil {
 			t.Fatal(err)
 		}
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := map[string]float64{}
-		for _, f := range families {
-			if !strings.HasPrefix(f.GetName(), "meetbridge_kafka_") {
-				t.Errorf("metric %s has another prefix", f.GetName())
-			}
-			for _, m := range f.GetMetric() {
-				found[f.GetName()] += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			}
-		}
-		for _, name := range []string{
-			"produce_records_total", "produce_batches_total", "produce_compressed_bytes_total", "produce_uncompressed_bytes_total",
-			"connects_total", "write_bytes_total", "read_bytes_total", "request_duration_e2e_seconds",
-		} {
-			if found["meetbridge_kafka_"+name] == 0 {
-				t.Errorf("metric meetbridge_kafka_%s is missing or zero", name)
-			}
-		}
-		if _, ok := found["meetbridge_kafka_buffered_produce_records_total"]; !ok {
-			t.Error("the gauge of buffered records is missing")
-		}
+		eventually(t, 10*time.Second, func() error { // some are counted a little later
+			return clientMetrics(reg)
+		})
 		closeNow(p)
 	}
+}
+
+// clientMetrics returns what is wrong with the metrics of a client that has
+// produced.
+func clientMetrics(reg *prometheus.Registry) error {
+	families, err := reg.Gather()
+	if err != nil {
+		return err
+	}
+	found := map[string]float64{}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "meetbridge_kafka_") {
+			return fmt.Errorf("metric %s has another prefix", f.GetName())
+		}
+		found[f.GetName()] = 0
+		for _, m := range f.GetMetric() {
+			found[f.GetName()] += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	for _, name := range []string{
+		"produce_records_total", "produce_batches_total", "produce_compressed_bytes_total", "produce_uncompressed_bytes_total",
+		"connects_total", "write_bytes_total", "read_bytes_total", "request_duration_e2e_seconds",
+	} {
+		if found["meetbridge_kafka_"+name] == 0 {
+			return fmt.Errorf("metric meetbridge_kafka_%s is missing or zero", name)
+		}
+	}
+	if _, ok := found["meetbridge_kafka_buffered_produce_records_total"]; !ok {
+		return errors.New("the gauge of buffered records is missing")
+	}
+	return nil
 }

@@ -162,6 +162,9 @@ func (r *Registry) setLevel(ctx context.Context, subject string) error {
 // level returns the compatibility level that subject itself has, 0 if it has
 // none and follows the registry's.
 func (r *Registry) level(ctx context.Context, subject string) (sr.CompatibilityLevel, error) {
+	// Registries differ in what they answer for a subject without a level when
+	// they are not told.
+	ctx = sr.WithParams(ctx, sr.RawParams(url.Values{"defaultToGlobal": {"false"}}))
 	got := r.client.Compatibility(ctx, subject)[0]
 	if isNotFound(got.Err) {
 		return 0, nil

@@ -27,6 +27,7 @@ type graphsimCmd struct {
 	Rate            float64       `default:"25" placeholder:"N" help:"Items a second; 0 sends as fast as they are acknowledged."`
 	Seed            uint64        `default:"1" help:"What happens is a matter of the seed alone. Give each run against one bridge its own: repeated ids are taken for redeliveries."`
 	Drain           time.Duration `default:"30s" placeholder:"DURATION" help:"How long to wait at the end for what is not acknowledged yet."`
+	Penalty         time.Duration `default:"10m" placeholder:"DURATION" help:"How long Graph delays new POSTs to an endpoint that was slow, or drops them for one that was slower still. Graph's own time is 10m; shorten it to watch a recovery."`
 	BatchMax        int           `default:"20" placeholder:"N" help:"Most items of one POST."`
 	Faults          string        `placeholder:"LIST" help:"Faults as name=every or name=every/times, separated by commas; every may be off, forgeries stands for every kind of forgery. Unset: what Graph does to everybody (repetitions, other order)."`
 	Listen          string        `default:"127.0.0.1:8090" placeholder:"HOST:PORT" group:"Trust" help:"Address of the simulated sign-in authority, which serves the key sets."`
@@ -130,7 +131,8 @@ func (c graphsimCmd) config(t *terminal) (graphsim.Config, error) {
 	return graphsim.Config{
 		Seed: c.Seed, Rate: c.Rate, BatchMax: c.BatchMax, Drain: c.Drain, Faults: faults,
 		NotificationURL: c.NotificationURL, LifecycleURL: c.LifecycleURL, AuthorityURL: c.AuthorityURL,
-		AppIDs: c.AppIDs, Certificates: certificates, ClientState: clientState, Log: t.log,
+		AppIDs: c.AppIDs, Certificates: certificates, ClientState: clientState,
+		Rules: graphsim.Rules{SlowDelay: c.Penalty, DropFor: c.Penalty}, Log: t.log,
 	}, nil
 }
 

@@ -31,11 +31,18 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-// untilSignal returns a context that SIGINT or SIGTERM ends. The handler is
-// gone after the first of them, so a second one ends the process at once.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. The
+// second one ends the process at once, whatever it is doing.
 func untilSignal(ctx context.Context) context.Context {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // for as long as the process lives
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitWrong)
+	}()
 	return ctx
 }
 

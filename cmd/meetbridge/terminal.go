@@ -44,7 +44,7 @@ const (
 
 // paint returns s in the style, or s as it is where there are no colours.
 func (t *terminal) paint(style, s string) string {
-	if !t.color || s == "" {
+	if !t.color || s == "" || style == "" {
 		return s
 	}
 	return "\x1b[" + style + "m" + s + "\x1b[0m"

@@ -305,7 +305,7 @@ func TestOutageIsNotSlowness(t *testing.T) {
 			}
 			return response{}
 		}}
-		cfg := steady(r, 5)
+		cfg := steady(r, 2)
 		cfg.Drain = time.Hour
 		s := play(t, cfg, graphsim.Limit{For: 12 * time.Minute})
 		if sum := s.Summary(); sum.Slow+sum.Drop+sum.Dropped+sum.Pending != 0 {

@@ -76,7 +76,10 @@ func TestHarmlessFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{}
 		cfg := config(r)
-		cfg.Faults = graphsim.Faults{Every: map[graphsim.Fault]int{}}
+		cfg.Faults = graphsim.Faults{
+			Every:  map[graphsim.Fault]int{},
+			AtMost: map[graphsim.Fault]int{graphsim.RotateKeys: 1, graphsim.RotateKeysUnannounced: 1},
+		}
 		for _, i := range graphsim.FaultList() {
 			if i.Reason == "" && i.Per != "request" {
 				cfg.Faults.Every[i.Fault] = 10

@@ -2,46 +2,59 @@ package graphsim
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 	"time"
 )
 
+// Digest is a SHA-256; as text it is hexadecimal.
+type Digest [sha256.Size]byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
 // Entry is what the ledger knows of one item: what a correct bridge has to make
 // of it, and what became of its deliveries. Copies of an item share its entry.
 type Entry struct {
-	Seq   int    // from 1, in the order in which the world told
-	Topic string // expected topic without prefix; "quarantine" for a forgery
+	Seq   int    `json:"seq"`   // from 1, in the order in which the world told
+	Topic string `json:"topic"` // expected topic without prefix; "quarantine" for a forgery
 	// Reason is the expected quarantine reason, "" for a genuine item.
-	Reason  string
-	Forgery Fault // "" for a genuine item
-	Genuine bool
+	Reason  string `json:"reason,omitempty"`
+	Forgery Fault  `json:"forgery,omitempty"` // "" for a genuine item
+	Genuine bool   `json:"genuine"`
 	// Fresh items are those of which nothing tells a copy or a redelivery from
 	// another event of the same kind, so that each may become a record: basic
 	// updates and lifecycle notices without an id, basic notices of members,
 	// installations and foreign resources (which may go and come again), and
 	// what DuplicateResealed sealed anew.
-	Fresh bool
+	Fresh bool `json:"fresh"`
 
-	TenantID, SubscriptionID, ChangeType string // as sent, "" for absent
-	Resource, ODataID, ODataType         string // as sent
-	ResourceID                           string // resourceData.id
-	NotificationID                       string // the item's own id; mostly absent
-	LifecycleEvent                       string
+	// As sent, "" for absent.
+	TenantID       string `json:"tenant_id"`
+	SubscriptionID string `json:"subscription_id"`
+	ChangeType     string `json:"change_type"`
+	Resource       string `json:"resource"`
+	ODataID        string `json:"odata_id"`
+	ODataType      string `json:"odata_type"`
+	ResourceID     string `json:"resource_id"`               // resourceData.id
+	NotificationID string `json:"notification_id,omitempty"` // the item's own id; mostly absent
+	LifecycleEvent string `json:"lifecycle_event,omitempty"`
 	// Payload is what was sealed; nil for a basic item, and with
 	// Config.OnEntry. PayloadSHA256 is its hash, zero for a basic item.
-	Payload       []byte
-	PayloadSHA256 [32]byte
+	Payload       []byte `json:"-"`
+	PayloadSHA256 Digest `json:"payload_sha256,omitzero"`
 	// MeetingOrEventKey is the Kafka key as the world itself knows it: the
 	// meeting's or chat's thread, the channel, team, webinar, subscription;
 	// "" where only the bridge's own rules say.
-	MeetingOrEventKey string
+	MeetingOrEventKey string `json:"key"`
 
-	Copies      int  // POSTs that hold it, or will
-	AckedCopies int  // of them acknowledged by a 2xx
-	Attempts    int  // times it was sent, over all copies
-	Acked       bool // at least one copy was acknowledged
-	Dropped     bool // Graph gave all copies up
-	First, Last time.Time
+	Copies      int       `json:"copies"`       // POSTs that hold it, or will
+	AckedCopies int       `json:"acked_copies"` // of them acknowledged by a 2xx
+	Attempts    int       `json:"attempts"`     // times it was sent, over all copies
+	Acked       bool      `json:"acked"`        // at least one copy was acknowledged
+	Dropped     bool      `json:"dropped"`      // Graph gave all copies up
+	First       time.Time `json:"first"`        // first attempt
+	Last        time.Time `json:"last"`         // last attempt
 }
 
 // track is an entry that is not settled yet. Everything in it is guarded by the

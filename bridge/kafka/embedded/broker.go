@@ -13,6 +13,7 @@ import (
 // broker is one or more Kafka brokers in this process.
 type broker struct {
 	cluster *kfake.Cluster
+	addrs   []string
 }
 
 func startBroker(c Config, log *slog.Logger) (*broker, error) {
@@ -48,11 +49,10 @@ func startBroker(c Config, log *slog.Logger) (*broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start embedded kafka on %s: %w", c.KafkaListen, err)
 	}
-	return &broker{cluster}, nil
+	return &broker{cluster: cluster, addrs: cluster.ListenAddrs()}, nil
 }
 
-func (b *broker) addrs() []string { return b.cluster.ListenAddrs() }
-func (b *broker) close()          { b.cluster.Close() }
+func (b *broker) close() { b.cluster.Close() }
 
 // advertised is a listener whose address, which brokers tell their clients,
 // has another host than it listens on.

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 )
 
 // ListenFunc opens a listener; net.Listen is one.
@@ -41,6 +43,7 @@ type Embedded struct {
 	kafka    *broker
 	registry *registry
 	unlock   func() error
+	close    func() error // once
 }
 
 // Start runs a broker and a registry; both are ready when it returns. The
@@ -60,6 +63,7 @@ func Start(c Config, log *slog.Logger) (*Embedded, error) {
 		c.Brokers = 1
 	}
 	e := &Embedded{unlock: func() error { return nil }}
+	e.close = sync.OnceValue(e.end)
 	if c.DataDir != "" {
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
@@ -81,14 +85,16 @@ func Start(c Config, log *slog.Logger) (*Embedded, error) {
 }
 
 // KafkaAddrs returns the brokers' addresses as clients are told them.
-func (e *Embedded) KafkaAddrs() []string { return e.kafka.addrs() }
+func (e *Embedded) KafkaAddrs() []string { return slices.Clone(e.kafka.addrs) }
 
 // RegistryURL returns the registry's URL.
 func (e *Embedded) RegistryURL() string { return e.registry.url }
 
 // Close ends the registry, then the brokers, which write what they hold to
-// DataDir. Connections are cut.
-func (e *Embedded) Close() error {
+// DataDir. Connections are cut. It may be called more than once.
+func (e *Embedded) Close() error { return e.close() }
+
+func (e *Embedded) end() error {
 	var err error
 	if e.registry != nil {
 		err = e.registry.close()
