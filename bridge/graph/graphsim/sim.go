@@ -29,6 +29,7 @@ type Sim struct {
 	faults    *faultPlan
 	ledger    *ledger
 	authority *authority
+	tokens    *tokenMaker
 
 	notifications, lifecycle *endpoint   // the same one where the URLs are equal
 	endpoints                []*endpoint // each once
@@ -51,7 +52,8 @@ func New(cfg Config) (*Sim, error) {
 	}
 	s := &Sim{cfg: cfg, faults: newFaultPlan(cfg.Faults, cfg), ledger: newLedger(cfg.OnEntry), group: &group{}}
 	s.authority = newAuthority(cfg, s.faults)
-	f := &forger{cfg: cfg, tokens: &tokenMaker{authority: s.authority, objectID: "1e7d79fa-7893-4d50-bdde-164260d9c5ba"}}
+	s.tokens = &tokenMaker{authority: s.authority, objectID: "1e7d79fa-7893-4d50-bdde-164260d9c5ba"}
+	f := &forger{cfg: cfg, tokens: s.tokens}
 	s.notifications = newEndpoint(cfg.NotificationURL, cfg, s.ledger, f, s.group)
 	s.lifecycle, s.endpoints = s.notifications, []*endpoint{s.notifications}
 	if cfg.LifecycleURL != cfg.NotificationURL {
