@@ -55,7 +55,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	log = log.With("component", "ingest")
+	bare := log // the packages below name themselves
+	log = bare.With("component", "ingest")
 	s := &Server{life: &lifecycle{log: log}, log: log, done: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -77,7 +78,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	s.life.onStop("tracing", stopTracing)
 
 	cfg.Producer.Registerer = reg
-	producer, err := kafka.NewProducer(cfg.Kafka, cfg.Producer, log)
+	producer, err := kafka.NewProducer(cfg.Kafka, cfg.Producer, bare)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		}
 		return nil
 	})
-	registry, err := kafka.NewRegistry(cfg.Registry, log)
+	registry, err := kafka.NewRegistry(cfg.Registry, bare)
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +110,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		s.life.goUntil("client states", func(ctx context.Context) { states.run(ctx, log) })
 	})
 
-	verifier, err := token.New(token.Config{Authority: cfg.EntraAuthority, STS: cfg.EntraSTS, AppIDs: cfg.AppIDs, HTTP: cfg.AuthorityHTTP, Log: log})
+	verifier, err := token.New(token.Config{Authority: cfg.EntraAuthority, STS: cfg.EntraSTS, AppIDs: cfg.AppIDs, HTTP: cfg.AuthorityHTTP, Log: bare})
 	if err != nil {
 		return nil, err
 	}
 	ring := func() *sealed.Ring { return &sealed.Ring{} }
 	checks := []check{{"kafka", s.checkKafka(producer)}, {"registry", s.checkRegistry}, {"drain", s.checkDrain}}
 	if cfg.DecryptionKeys != "" {
-		watch, err := sealed.Watch(ctx, cfg.DecryptionKeys, log)
+		watch, err := sealed.Watch(ctx, cfg.DecryptionKeys, bare)
 		if err != nil {
 			return nil, fmt.Errorf("watch --decryption-keys: %w", err)
 		}
