@@ -61,9 +61,6 @@ func (j *judge) expect(e graphsim.Entry) {
 		if e.Acked {
 			r[0]++
 		}
-		if e.Reason == "malformed_item" {
-			r[0] = min(r[0], 1) // "null" is like every other "null": a redelivery
-		}
 		r[1] += max(e.Attempts, e.Copies)
 		j.reasons[e.Reason] = r
 		return

@@ -189,14 +189,11 @@ type expectation struct {
 
 // add takes an item in. Items to which Graph gave the same id, or no id and the
 // same content, may be taken for repetitions of one. Basic updates without an id
-// may not, since nothing tells two of them apart (DESIGN §5), nor may forgeries;
-// what is malformed is anything, its repetition too.
+// may not, since nothing tells two of them apart (DESIGN §5), nor may forgeries.
 func (x *expectation) add(e graphsim.Entry) {
 	x.items++
 	switch {
 	case !e.Acked:
-	case e.Reason == string(bridge.MalformedItem):
-		x.least = 1
 	case e.Fresh || !e.Genuine:
 		x.least++
 	case !x.known[e.NotificationID]:

@@ -92,7 +92,7 @@ func TestCompare(t *testing.T) {
 		{name: "ForgedLimited", sent: []graphsim.Entry{sentChat(`{}`, forged("client_state_missing"))}, counts: counted{limited: 1}},
 		{name: "ForgedOtherReason", sent: []graphsim.Entry{sentChat(`{}`, forged("token_missing"))}, found: []record{foundForged("token_tenant", forgedItem)}, want: "never sent: quarantine"},
 		{name: "Malformed", sent: []graphsim.Entry{sentChat(``, forged("malformed_item"))}, found: []record{foundForged("malformed_item", `42`)}},
-		{name: "MalformedTwice", sent: []graphsim.Entry{sentChat(``, forged("malformed_item")), sentChat(``, forged("malformed_item"))}, found: []record{foundForged("malformed_item", `42`)}},
+		{name: "MalformedTwice", sent: []graphsim.Entry{sentChat(``, forged("malformed_item")), sentChat(``, forged("malformed_item"))}, found: []record{foundForged("malformed_item", `42`), foundForged("malformed_item", `43`)}},
 		{name: "GenuineQuarantined", sent: []graphsim.Entry{sentChat(`{}`)}, found: []record{foundForged("decryption_key_unknown", forgedItem)}, want: "never sent: quarantine"},
 		{name: "Undecodable", found: []record{{Topic: "teams.chats", Problem: "no schema"}}, want: "no record that can be read: chats"},
 	} {

@@ -82,17 +82,19 @@ func (f *forger) alter(it *item, w *wireItem, sealed *sealedContent) (*sealedCon
 }
 
 // appendMalformed appends something that is no change notification; which, the
-// item's place in the ledger decides.
+// item's place in the ledger decides. No two are the same to the byte, or the
+// second would be taken for a redelivery.
 func (f *forger) appendMalformed(dst []byte, it *item, w wireItem) ([]byte, error) {
-	switch it.track.entry.Seq % 5 {
+	n := it.track.entry.Seq
+	switch n % 5 {
 	case 0:
-		return append(dst, "42"...), nil
+		return fmt.Appendf(dst, "%d", n), nil
 	case 1:
-		return append(dst, `{"subscriptionId":["`+w.SubscriptionID+`"],"clientState":"`+w.ClientState+`"}`...), nil
+		return fmt.Appendf(dst, `{"subscriptionId":[%q],"clientState":%q,"n":%d}`, w.SubscriptionID, w.ClientState, n), nil
 	case 2:
-		return append(dst, `{"subscriptionId":"`+w.SubscriptionID+`","subscriptionId":"`+w.SubscriptionID+`"}`...), nil
+		return fmt.Appendf(dst, `{"subscriptionId":%q,"subscriptionId":%q,"n":%d}`, w.SubscriptionID, w.SubscriptionID, n), nil
 	case 3:
-		return append(dst, "{\"subscriptionId\":\"\xff\xfe\"}"...), nil
+		return fmt.Appendf(dst, "{\"subscriptionId\":\"\xff\xfe%d\"}", n), nil
 	}
 	w.SubscriptionID = ""
 	return appendJSON(dst, w)
