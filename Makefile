@@ -11,11 +11,11 @@ FUZZTIME   ?= 10s
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## the whole bridge in one process: meetings and webinars land on Kafka topics as decoded records (ARGS="--records 50 --json")
-	@$(GO) run ./cmd/meetbridge demo $(ARGS)
+demo: build ## the whole bridge in one process: meetings and webinars land on Kafka topics as decoded records (ARGS="--records 50 --json")
+	@exec bin/meetbridge demo $(ARGS)
 
 build: ## bin/meetbridge
-	$(GO) build -trimpath -o bin/meetbridge ./cmd/meetbridge
+	@$(GO) build -trimpath -o bin/meetbridge ./cmd/meetbridge
 
 test: ## every test
 	$(GO) test $(TAGS) ./...
