@@ -16,6 +16,8 @@ type resourceData struct {
 	ODataType str `json:"@odata.type"`
 	ODataID   str `json:"@odata.id"`
 	ID        str `json:"id"`
+
+	More jsontext.Value `json:",embed"` // all other members; nil as a rule
 }
 
 // fed is a record that Graph feeds.
@@ -45,8 +47,8 @@ func Normalize(it *Item, payload []byte, receivedAt time.Time, rules Rules) (Rec
 	}
 	in := &input{text: payload, rich: payload != nil, change: strings.ToLower(it.ChangeType)}
 	dataErr := unmarshal(it.ResourceData, &in.data)
-	if !in.rich {
-		in.text = it.ResourceData
+	if !in.rich && (in.data.More != nil || dataErr != nil) {
+		in.text = it.ResourceData // else there is nothing in it that was not read
 	}
 	in.resolve(it.Resource)
 
@@ -216,6 +218,9 @@ func (in *input) typeName() string {
 // id returns the id of the resource: of a rich notification as the payload says,
 // of a basic one as the path says. One that is a path itself is none.
 func (in *input) id(fromPath *string, said *str) *string {
+	if !in.rich {
+		said = &in.data.ID
+	}
 	if strings.Contains(said.s, "/") {
 		said = &str{}
 	}
