@@ -22,7 +22,7 @@ func WithoutClientState(raw jsontext.Value) jsontext.Value {
 		if err != nil {
 			return raw
 		}
-		secret := strings.EqualFold(name.String(), "clientState") && d.PeekKind() != 'n'
+		secret := isClientState(name.String()) && d.PeekKind() != 'n'
 		v, err := d.ReadValue()
 		if err != nil {
 			return raw
@@ -37,4 +37,10 @@ func WithoutClientState(raw jsontext.Value) jsontext.Value {
 		return raw
 	}
 	return append(out, raw[copied:]...)
+}
+
+// isClientState reports whether DecodeItem takes a member of that name for the
+// clientState: in any letter case, and with dashes and underlines anywhere.
+func isClientState(name string) bool {
+	return strings.EqualFold(strings.NewReplacer("-", "", "_", "").Replace(name), "clientState")
 }

@@ -12,6 +12,7 @@ func TestWithoutClientState(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"middle", `{ "a": 1.50, "clientState" : "s\"ecret", "b":[ {"clientState":"inner"} ] }`, `{ "a": 1.50, "clientState" : "", "b":[ {"clientState":"inner"} ] }`},
 		{"any case, twice", `{"ClientState":"x","clientstate":{"y":"z"}}`, `{"ClientState":"","clientstate":""}`},
+		{"as the decoder would also take it", `{"client_state":"x","Client-State":"y"}`, `{"client_state":"","Client-State":""}`},
 		{"absent", `{"a":"clientState"}`, `{"a":"clientState"}`},
 		{"null", `{"clientState":null}`, `{"clientState":null}`},
 		{"escaped name", `{"client\u0053tate":"x"}`, `{"client\u0053tate":""}`},

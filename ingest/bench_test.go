@@ -83,8 +83,8 @@ func (n *bench) ingest() string {
 		AnswerWithin: 2500 * time.Millisecond, MaxBody: 16 * units.MiB, MaxInFlight: 4096, MaxInFlightBytes: 64 * units.MiB,
 		Kafka: kafka.Config{Brokers: n.kafka.KafkaAddrs()}, Registry: kafka.RegistryConfig{URL: n.kafka.RegistryURL()},
 		TopicPrefix: "teams.", TopicPartitions: 12, TopicReplication: 1,
-		EntraAuthority: "https://login.microsoftonline.com", EntraSTS: "https://sts.windows.net",
-		ClientStates: states, Payload: "keep", RecentIDs: 1_000_000, QuarantineRate: units.MiB,
+		Trust:   ingest.Trust{EntraAuthority: "https://login.microsoftonline.com", EntraSTS: "https://sts.windows.net", ClientStates: states},
+		Content: ingest.Content{Payload: "keep"}, RecentIDs: 1_000_000, QuarantineRate: units.MiB,
 	}, n.log)
 	if err != nil {
 		n.b.Fatal(err)

@@ -20,10 +20,18 @@ var (
 // promises much and sends little holds little.
 const readStep = 64 << 10
 
+// leastShare is what a request counts of the bytes under way before any of its
+// body has come: a sender of small bodies that never end costs that much, and
+// without it the requests being read would have no bound of their own.
+const leastShare = 4 << 10
+
 // readBody appends r's body to buf, reserving its bytes in t as they come.
 func readBody(r *http.Request, buf *bytes.Buffer, maxBody int64, t *ticket) error {
 	if r.ContentLength > maxBody {
 		return errBodyTooLarge
+	}
+	if !t.grow(leastShare) {
+		return errFull
 	}
 	for {
 		step := int64(readStep)
@@ -54,8 +62,10 @@ func readBody(r *http.Request, buf *bytes.Buffer, maxBody int64, t *ticket) erro
 // notifications have: application/json in any spelling. A compressed body is
 // not: Graph sends none, and none is unpacked here, so there are no bombs.
 func isJSON(h http.Header) bool {
-	if e := h.Get("Content-Encoding"); e != "" && e != "identity" {
-		return false
+	for _, e := range h["Content-Encoding"] {
+		if e != "" && e != "identity" {
+			return false
+		}
 	}
 	ct := h.Get("Content-Type")
 	if ct == "application/json" || ct == "application/json; charset=utf-8" {

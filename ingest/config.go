@@ -34,15 +34,10 @@ type Config struct {
 	TopicPartitions  int32                `default:"12" help:"Partitions of every record topic: the same for all, so that equal keys meet in equal partitions." group:"Kafka"`
 	TopicReplication int16                `default:"-1" help:"Replicas of each topic made by --create-topics; -1 takes the broker's default." group:"Kafka"`
 
-	DecryptionKeys  string   `help:"Directory of <encryptionCertificateId>.pem files, each with a private key and, if there, its certificate; watched. Empty: sealed notifications go to quarantine." placeholder:"DIR" group:"Trust"`
-	AppIDs          []string `name:"app-ids" help:"Application ids that validation tokens may be made for, separated by commas. Empty: sealed notifications go to quarantine." placeholder:"ID" group:"Trust"`
-	EntraAuthority  string   `default:"https://login.microsoftonline.com" help:"Base URL of the authority whose key sets sign validation tokens; another one for national clouds. Plain http on loopback only." placeholder:"URL" group:"Trust"`
-	EntraSTS        string   `name:"entra-sts" default:"https://sts.windows.net" help:"Base URL of the issuer in version 1.0 tokens. Plain http on loopback only." placeholder:"URL" group:"Trust"`
-	ClientStateKeys string   `help:"File of the keys that our clientState MACs are made with, one \"<key id> <base64>\" a line; reread when it changes." placeholder:"FILE" group:"Trust"`
-	ClientStates    string   `help:"File of literal clientState values of subscriptions made elsewhere, one a line; reread when it changes." placeholder:"FILE" group:"Trust"`
+	Trust
 
-	Payload   string `enum:"keep,drop" default:"keep" help:"Whether records carry the opened resource's JSON text (keep) or only the typed fields (drop)." group:"Records"`
-	RecentIDs int    `name:"recent-ids" default:"1000000" help:"How many event ids of the last 4 h are remembered to recognise redeliveries; about 50 bytes each. Beyond it the oldest are forgotten, and their redeliveries are produced again." group:"Records"`
+	Content
+	RecentIDs int `name:"recent-ids" default:"1000000" help:"How many event ids of the last 4 h are remembered to recognise redeliveries; about 50 bytes each. Beyond it the oldest are forgotten, and their redeliveries are produced again." group:"Records"`
 
 	QuarantineRate units.Base2Bytes `default:"1MiB" help:"Bytes a second of items without a good clientState that are kept in quarantine; those beyond are counted only. A burst of 64 times as much is allowed." group:"Records"`
 
@@ -56,9 +51,26 @@ type Config struct {
 	Metrics       *prometheus.Registry `kong:"-"` // nil: a fresh one
 }
 
-// validate returns one error per wrong setting, each naming its flag.
-func (c Config) validate() error {
-	var errs []error
+// Trust holds what decides whether an item is genuine, and opens it; a replay
+// of the quarantine goes by it too.
+type Trust struct {
+	DecryptionKeys  string   `help:"Directory of <encryptionCertificateId>.pem files, each with a private key and, if there, its certificate; watched. Empty: sealed notifications go to quarantine." placeholder:"DIR" group:"Trust"`
+	AppIDs          []string `name:"app-ids" help:"Application ids that validation tokens may be made for, separated by commas. Empty: sealed notifications go to quarantine." placeholder:"ID" group:"Trust"`
+	EntraAuthority  string   `default:"https://login.microsoftonline.com" help:"Base URL of the authority whose key sets sign validation tokens; another one for national clouds. Plain http on loopback only." placeholder:"URL" group:"Trust"`
+	EntraSTS        string   `name:"entra-sts" default:"https://sts.windows.net" help:"Base URL of the issuer in version 1.0 tokens. Plain http on loopback only." placeholder:"URL" group:"Trust"`
+	ClientStateKeys string   `help:"File of the keys that our clientState MACs are made with, one \"<key id> <base64>\" a line; reread when it changes." placeholder:"FILE" group:"Trust"`
+	ClientStates    string   `help:"File of literal clientState values of subscriptions made elsewhere, one a line; reread when it changes." placeholder:"FILE" group:"Trust"`
+}
+
+// Content is the choice of what records hold.
+type Content struct {
+	Payload string `enum:"keep,drop" default:"keep" help:"Whether records carry the opened resource's JSON text (keep) or only the typed fields (drop)." group:"Records"`
+}
+
+// Check returns one error per wrong setting, each naming its flag. It reads
+// the files that are named, and asks nothing of anybody.
+func (c Config) Check() error {
+	errs := c.checkParts()
 	check := func(bad bool, format string, args ...any) {
 		if bad {
 			errs = append(errs, fmt.Errorf(format, args...))
@@ -68,17 +80,18 @@ func (c Config) validate() error {
 	check(c.AnswerWithin < 100*time.Millisecond || c.AnswerWithin > 2800*time.Millisecond, "--answer-within is %s: must be between 100ms and 2.8s", c.AnswerWithin)
 	check(c.Payload != "keep" && c.Payload != "drop", "--payload is %q: must be keep or drop", c.Payload)
 	for _, n := range []struct {
-		flag  string
-		value int64
+		flag   string
+		value  int64
+		suchAs string
 	}{
-		{"--max-body", int64(c.MaxBody)},
-		{"--max-in-flight", int64(c.MaxInFlight)},
-		{"--max-in-flight-bytes", int64(c.MaxInFlightBytes)},
-		{"--recent-ids", int64(c.RecentIDs)},
-		{"--topic-partitions", int64(c.TopicPartitions)},
-		{"--quarantine-rate", int64(c.QuarantineRate)},
+		{"--max-body", int64(c.MaxBody), "16MiB"},
+		{"--max-in-flight", int64(c.MaxInFlight), "4096"},
+		{"--max-in-flight-bytes", int64(c.MaxInFlightBytes), "64MiB"},
+		{"--recent-ids", int64(c.RecentIDs), "1000000"},
+		{"--topic-partitions", int64(c.TopicPartitions), "12"},
+		{"--quarantine-rate", int64(c.QuarantineRate), "1MiB"},
 	} {
-		check(n.value <= 0, "%s is %d: must be above zero", n.flag, n.value)
+		check(n.value <= 0, "%s is %d: must be above zero, such as %s", n.flag, n.value, n.suchAs)
 	}
 	check(c.MaxInFlightBytes < c.MaxBody, "--max-in-flight-bytes (%s) is below --max-body (%s): the largest body could never be taken", c.MaxInFlightBytes, c.MaxBody)
 	check(c.MaxBody > 24*units.MiB, "--max-body is %s: must be at most 24MiB, which is what one Kafka record can carry with its framing", c.MaxBody)

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"meetbridge/bridge"
 )
@@ -30,6 +33,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	code := h.serve(w, r, arrived)
 	h.metrics.answer(code)
 	h.metrics.answered.Observe(time.Since(arrived).Seconds())
+	if code < 400 || code >= 500 {
+		answeredOn(r.Context(), time.Now())
+	}
 }
 
 // serve writes the answer and returns its status code.
@@ -71,6 +77,10 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, err error) 
 	case errors.Is(err, errBodyTooSlow):
 		return refuse(w, http.StatusRequestTimeout)
 	default: // no JSON, or no collection
+		var broken *jsontext.SyntacticError
+		if errors.As(err, &broken) { // which quotes names and signs of the body
+			err = fmt.Errorf("no JSON at byte %d", broken.ByteOffset)
+		}
 		h.log.DebugContext(ctx, "body is no notification collection", "error", err)
 		return refuse(w, http.StatusBadRequest)
 	}

@@ -16,24 +16,42 @@ import (
 // format.
 const contentType = "application/vnd.confluent.avro"
 
+// eventIDHeader is CloudEvents' id: the event_id of the record.
+const eventIDHeader = "ce_id"
+
+// maxHeader bounds what stands in a header a second time, in bytes. Ids and
+// paths of Graph's are far shorter; a stranger's may be as long as a body, and a
+// record that held it twice would be too large even for the quarantine.
+const maxHeader = 8 << 10
+
 // headers returns the record's headers: CloudEvents 1.0, Kafka binding, binary
-// mode, and the W3C trace context of the POST that it came with.
+// mode, and the W3C trace context of the POST that it came with. What is longer
+// than maxHeader stands in the value only.
 func headers(it *bridge.Item, rec bridge.Record, traceparent string) []kgo.RecordHeader {
 	h := make([]kgo.RecordHeader, 0, 8)
 	add := func(key, value string) {
-		if value != "" {
+		if value != "" && len(value) <= maxHeader {
 			h = append(h, kgo.RecordHeader{Key: key, Value: []byte(value)})
 		}
 	}
 	add("ce_specversion", "1.0")
-	add("ce_id", rec.EventID)
+	add(eventIDHeader, rec.EventID)
 	add("ce_type", "com.microsoft.graph."+rec.Type)
-	add("ce_source", "/tenants/"+it.TenantID+"/subscriptions/"+it.SubscriptionID)
+	add("ce_source", source(it))
 	add("ce_subject", it.Resource)
 	add("ce_time", when(rec).UTC().Format(time.RFC3339Nano))
 	add("content-type", contentType)
 	add("traceparent", traceparent)
 	return h
+}
+
+// source names the subscription that it is of, "/" where its ids are no ids of
+// Graph's: CloudEvents requires a source.
+func source(it *bridge.Item) string {
+	if len(it.TenantID) > maxKey || len(it.SubscriptionID) > maxKey {
+		return "/"
+	}
+	return "/tenants/" + it.TenantID + "/subscriptions/" + it.SubscriptionID
 }
 
 // when returns when rec's event was: as its payload says, else when we heard.

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/time/rate"
 
 	"meetbridge/bridge"
@@ -22,9 +20,7 @@ import (
 // produced twice, hands the rest to Kafka, and settles each item's POST when
 // Kafka has answered.
 type outlet struct {
-	prefix   string
-	codec    *schemas.Codec
-	ids      atomic.Pointer[map[string]int] // schema id by topic; nil until they are registered
+	*encoder
 	producer *kafka.Producer
 	kafka    *pulse
 	recent   *recent
@@ -80,24 +76,15 @@ func (o *outlet) claimAndSend(g *outgoing) {
 // dies here makes Graph send again; one that dies after the acknowledgement but
 // before the answer makes a duplicate with the same event id.
 func (o *outlet) send(g *outgoing) {
-	ids := o.ids.Load()
-	if ids == nil {
-		o.done(g, errUnavailable)
-		return
+	r, err := o.encode(g.work.item, g.record, g.trace)
+	switch {
+	case errors.Is(err, errUnavailable):
+		o.done(g, err)
+	case err != nil:
+		o.fail(g, err)
+	default:
+		o.producer.Produce(r, func(err error) { o.done(g, err) })
 	}
-	topic := g.record.Kind.Topic()
-	value, err := o.codec.Append(nil, topic, uint32((*ids)[topic]), g.record.Value)
-	if err != nil {
-		o.fail(g, fmt.Errorf("encode record: %w", err))
-		return
-	}
-	o.producer.Produce(&kgo.Record{
-		Topic:     o.prefix + topic,
-		Key:       []byte(g.record.Key),
-		Value:     value,
-		Headers:   headers(g.work.item, g.record, g.trace),
-		Timestamp: when(g.record),
-	}, func(err error) { o.done(g, err) })
 }
 
 // fail is done for what should be impossible: our fault, said loudly, and sent
@@ -152,9 +139,6 @@ func (o *outlet) settle(d *delivery, err error) {
 	d.post.settle(err == nil)
 }
 
-// registered reports whether the schemas have their ids.
-func (o *outlet) registered() bool { return o.ids.Load() != nil }
-
 // register gives the schemas their ids, trying until ctx ends. Only an error
 // that no repetition can cure comes back: an incompatible schema.
 func (o *outlet) register(ctx context.Context, reg *kafka.Registry) error {
@@ -167,6 +151,9 @@ func (o *outlet) register(ctx context.Context, reg *kafka.Registry) error {
 		}
 		if errors.Is(err, kafka.ErrIncompatible) {
 			return fmt.Errorf("register schemas: %w", err)
+		}
+		if ctx.Err() != nil {
+			return nil // we are ending: that is why
 		}
 		o.log.WarnContext(ctx, "schemas not registered yet", "error", err, "retry_in", wait)
 		select {

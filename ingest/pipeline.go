@@ -104,8 +104,8 @@ func decode(raw []jsontext.Value) []work {
 
 // prove applies the checks of DESIGN §4 (a) and (b) to each item: clientState,
 // and for sealed ones a validation token of their tenant. The tokens of a POST
-// are looked at only when one of its items is sealed and has a good clientState:
-// a stranger cannot make us work.
+// are looked at only when one of its items is sealed and has a good clientState,
+// or one that may become good: a stranger cannot make us work.
 func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now time.Time) (token.Verdict, error) {
 	states := p.clientStates.get()
 	sealed := false
@@ -114,11 +114,8 @@ func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now
 		if w.err != nil {
 			continue
 		}
-		if w.item.TenantID == "" {
-			w.item.TenantID = bridge.TenantOf(w.item.ClientState)
-		}
-		w.err = states.Check(w.item.TenantID, w.item.ClientState)
-		sealed = sealed || w.err == nil && w.item.Rich()
+		w.err = admit(w.item, states)
+		sealed = sealed || w.item.Rich() && (w.err == nil || p.mayBeOurs(w, tokens, now))
 	}
 	if !sealed {
 		return token.Verdict{}, nil
@@ -134,6 +131,32 @@ func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now
 		}
 	}
 	return verdict, nil
+}
+
+// admit is the check of the clientState (DESIGN §4 (a)). It completes the tenant
+// of an item that leaves it out.
+func admit(it *bridge.Item, states bridge.ClientStateKeys) error {
+	if it.TenantID == "" {
+		it.TenantID = bridge.TenantOf(it.ClientState)
+	}
+	return states.Check(it.TenantID, it.ClientState)
+}
+
+// mayBeOurs reports whether tokens shall be looked at although w, a sealed item,
+// did not pass: its clientState names a key that we do not have, and perhaps only
+// do not have yet. A replay needs to know then what the signatures were worth,
+// since tokens are not kept. A stranger can claim as much, so this work comes out
+// of the rate for forgeries.
+func (p *pipeline) mayBeOurs(w *work, tokens []string, now time.Time) bool {
+	rej := &bridge.Rejection{}
+	if len(tokens) == 0 || !errors.As(w.err, &rej) || rej.Reason != bridge.ClientStateUnknownKey {
+		return false
+	}
+	cost := 0
+	for _, t := range tokens {
+		cost += len(t)
+	}
+	return p.out.forged.AllowN(now, cost)
 }
 
 // open decrypts the sealed items that were proven, on all processors: a POST of

@@ -16,6 +16,9 @@ const (
 	PathLifecycle     = "/graph/lifecycle"
 )
 
+// maxStreams bounds the POSTs under way on one HTTP/2 connection.
+const maxStreams = 128
+
 // idleTimeout keeps Graph's connections open between its POSTs.
 const idleTimeout = 2 * time.Minute
 
@@ -33,6 +36,8 @@ func newPublic(h *handler, wrap func(http.Handler) http.Handler, budget time.Dur
 	}
 	for _, path := range []string{PathNotifications, PathLifecycle} {
 		e.POST(path, echo.WrapHandler(wrap(h)))
+		// Echo would answer 204 by itself.
+		e.OPTIONS(path, func(echo.Context) error { return echo.ErrMethodNotAllowed })
 	}
 	return &http.Server{
 		Handler: e,
@@ -43,14 +48,22 @@ func newPublic(h *handler, wrap func(http.Handler) http.Handler, budget time.Dur
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: 32 << 10,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:    withConnection,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		// It would answer "OPTIONS *" with 200.
+		DisableGeneralOptionsHandler: true,
 	}
+}
+
+func loadKeyPair(cfg Config) (*watched[*tls.Certificate], error) {
+	return load(parseKeyPair, setFile{"--tls-cert", cfg.TLSCert}, setFile{"--tls-key", cfg.TLSKey})
 }
 
 // parseKeyPair is the parser of the watched files of --tls-cert and --tls-key.
 func parseKeyPair(files [][]byte) (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(files[0], files[1])
 	if err != nil {
-		return nil, fmt.Errorf("read TLS key pair of --tls-cert and --tls-key: %w", err)
+		return nil, fmt.Errorf("not a certificate and its private key in PEM form: %w", err)
 	}
 	return &pair, nil
 }

@@ -15,9 +15,16 @@ import (
 // bytes, however small it is: records cost Kafka more than their bytes.
 const leastCost = 1 << 10
 
-// maxKey bounds the Kafka key of a quarantine record, in bytes: a stranger's
-// item may name a subscription of any length.
+// maxKey bounds the ids that a quarantine record holds beside the item, in
+// bytes: a stranger's item may name a subscription of any length, and what held
+// it twice would be larger than Kafka takes.
 const maxKey = 256
+
+// maxClaims bounds the claims of tokens in one quarantine record, in bytes; a
+// token of Graph's has 1 KiB of them. Every item of a POST that is set aside
+// holds those of all its tokens, so without a bound a POST of many bad items and
+// many large tokens would become gigabytes.
+const maxClaims = 64 << 10
 
 // quarantine hands the quarantine record of w, which did not pass, to Kafka. One
 // whose reason anybody can provoke is only counted once the rate is exceeded, so
@@ -65,8 +72,8 @@ func quarantineID(w *work) (eventID string, repeatable bool) {
 func quarantined(it *bridge.Item, reason bridge.Reason, verdict token.Verdict, receivedAt time.Time, eventID string) bridge.Record {
 	q := &schemas.QuarantinedItem{
 		EventID:             eventID,
-		TenantID:            optional(it.TenantID),
-		SubscriptionID:      optional(it.SubscriptionID),
+		TenantID:            optional(short(it.TenantID)),
+		SubscriptionID:      optional(short(it.SubscriptionID)),
 		ReceivedAt:          receivedAt,
 		Reason:              string(reason),
 		Item:                it.Raw,
@@ -74,20 +81,32 @@ func quarantined(it *bridge.Item, reason bridge.Reason, verdict token.Verdict, r
 		ClientStateVerified: !limited(reason),
 	}
 	// A clientState that passed is a secret between Graph and us, and those who
-	// read this topic are neither (I4). Only one that names a missing key is
-	// kept: a replay has to judge it.
-	if reason != bridge.ClientStateUnknownKey && reason != bridge.MalformedItem {
+	// read this topic are neither (I4). A malformed item may hold one too. Only
+	// one that names a missing key is kept: a replay has to judge it.
+	if reason != bridge.ClientStateUnknownKey {
 		q.Item = bridge.WithoutClientState(it.Raw)
 	}
+	room := maxClaims
 	for _, c := range verdict.Checked {
+		if room -= len(c.Claims); room < 0 {
+			c.Claims = "" // a replay takes such a token for malformed
+		}
 		t := schemas.QuarantinedToken{Claims: optional(c.Claims), SignatureValid: c.SignatureValid, Reason: optional(string(c.Reason))}
 		q.Tokens = append(q.Tokens, t)
 	}
-	key := it.SubscriptionID
-	if key == "" || len(key) > maxKey {
+	key := short(it.SubscriptionID)
+	if key == "" {
 		key = eventID // spread what names no subscription of Graph's
 	}
 	return bridge.Record{Kind: bridge.Quarantine, Key: key, EventID: eventID, ReceivedAt: receivedAt, Value: q, Type: "quarantined"}
+}
+
+// short returns id, "" if it is longer than any of Graph's.
+func short(id string) string {
+	if len(id) > maxKey {
+		return ""
+	}
+	return id
 }
 
 func optional(s string) *string {

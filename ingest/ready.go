@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/sealed"
 )
@@ -32,6 +35,8 @@ func (s *Server) prepareTopics(ctx context.Context, cfg Config) error {
 			return nil
 		case errors.Is(err, kafka.ErrTopics):
 			return err
+		case ctx.Err() != nil:
+			return nil // we are ending: that is why
 		}
 		s.log.WarnContext(ctx, "topics not verified yet", "error", err, "retry_in", wait)
 		select {
@@ -81,13 +86,22 @@ func (s *Server) checkDrain(context.Context) (string, error) {
 	return "", nil
 }
 
+// checkStates is always well, since nothing empty is ever taken; it shows what
+// is in use.
+func checkStates(w *watched[bridge.ClientStateKeys]) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		keys, literals := w.get().Len()
+		return count(keys, "key") + ", " + count(literals, "literal value"), nil
+	}
+}
+
 func checkRing(ring func() *sealed.Ring) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		n := ring().Len()
 		if n == 0 {
 			return "", errNoKey
 		}
-		return fmt.Sprintf("%d keys: %q", n, ring().IDs()), nil
+		return fmt.Sprintf("%s: %s", count(n, "key"), strings.Join(ring().IDs(), ", ")), nil
 	}
 }
 
@@ -110,6 +124,14 @@ func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring) {
 		func() float64 { return truth(s.topicsOK.Load()) })
 	gauge(reg, "draining", "1 while the process shuts down, else 0.",
 		func() float64 { return truth(s.handler.draining.Load()) })
+}
+
+// count returns "1 key" or "2 keys".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
 }
 
 func truth(b bool) float64 {

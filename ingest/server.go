@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,7 +53,7 @@ type Server struct {
 // It is one straight line on purpose: each resource with its end beside it, in
 // the order in which they must be undone.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err error) {
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	bare := log // the packages below name themselves
@@ -98,11 +99,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		return nil, err
 	}
 	s.outlet = &outlet{
-		prefix: cfg.TopicPrefix, codec: codec, producer: producer, kafka: &pulse{buffered: producer.Buffered}, recent: newRecent(cfg.RecentIDs, time.Now()),
+		encoder:  &encoder{prefix: cfg.TopicPrefix, codec: codec},
+		producer: producer, kafka: &pulse{buffered: producer.Buffered}, recent: newRecent(cfg.RecentIDs, time.Now()),
 		forged: rate.NewLimiter(rate.Limit(cfg.QuarantineRate), 64*int(cfg.QuarantineRate)), metrics: m, log: log,
 	}
 
-	states, err := load(parseClientStates, cfg.ClientStateKeys, cfg.ClientStates)
+	states, err := loadClientStates(cfg.Trust)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +117,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		return nil, err
 	}
 	ring := func() *sealed.Ring { return &sealed.Ring{} }
-	checks := []check{{"kafka", s.checkKafka(producer)}, {"registry", s.checkRegistry}, {"drain", s.checkDrain}}
+	checks := []check{
+		{"kafka", s.checkKafka(producer)}, {"registry", s.checkRegistry}, {"client_states", checkStates(states)}, {"drain", s.checkDrain},
+	}
 	if cfg.DecryptionKeys != "" {
 		watch, err := sealed.Watch(ctx, cfg.DecryptionKeys, bare)
 		if err != nil {
@@ -157,16 +161,21 @@ func (s *Server) bind(ctx context.Context, cfg Config, reg *prometheus.Registry,
 		return err
 	}
 	s.life.onStop("public listener", closer(s.listener))
+	open := bounded(s.listener, cfg.MaxInFlight)
+	s.listener = open
+	gauge(reg, "connections", "Connections of the public port that are open.", func() float64 { return float64(open.count()) })
 	if s.adminListen, err = listen(ctx, cfg.AdminListener, cfg.AdminListen, "--admin-listen"); err != nil {
 		return err
 	}
 	s.life.onStop("admin listener", closer(s.adminListen))
 	s.public = newPublic(s.handler, wrap, cfg.AnswerWithin, s.log)
-	s.admin = newAdmin(reg, checks)
+	ready := &readiness{checks: checks, log: s.log}
+	s.background = append(s.background, func() { s.life.goUntil("readiness", ready.await) })
+	s.admin = newAdmin(reg, ready)
 	if cfg.TLSCert == "" {
 		return nil
 	}
-	pair, err := load(parseKeyPair, cfg.TLSCert, cfg.TLSKey)
+	pair, err := loadKeyPair(cfg)
 	if err != nil {
 		return err
 	}
@@ -184,6 +193,9 @@ func listen(ctx context.Context, given net.Listener, addr, flag string) (net.Lis
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w: choose another with %s", err, flag)
+		}
 		return nil, fmt.Errorf("listen on %s %q: %w", flag, addr, err)
 	}
 	return l, nil
@@ -250,7 +262,9 @@ func (s *Server) fail(err error) {
 // Stop answers what was accepted, refuses what comes new, waits for Kafka, and
 // ends everything, within ctx. A second call does nothing.
 func (s *Server) Stop(ctx context.Context) error {
-	s.handler.draining.Store(true)
+	if !s.handler.draining.Swap(true) {
+		s.log.InfoContext(ctx, "draining")
+	}
 	err := s.life.stop(ctx)
 	s.once.Do(func() { close(s.done) })
 	return err
@@ -274,6 +288,17 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 func freshID() string { return uuid.Must(uuid.NewV7()).String() }
 
+func loadClientStates(t Trust) (*watched[bridge.ClientStateKeys], error) {
+	return load(parseClientStates, setFile{"--client-state-keys", t.ClientStateKeys}, setFile{"--client-states", t.ClientStates})
+}
+
+// parseClientStates is the parser of the watched files of --client-state-keys
+// and --client-states. Files that hold none are refused: they would have every
+// genuine item set aside as forged.
 func parseClientStates(files [][]byte) (bridge.ClientStateKeys, error) {
-	return bridge.ParseClientStateKeys(files[0], files[1])
+	states, err := bridge.ParseClientStateKeys(files[0], files[1])
+	if keys, literals := states.Len(); err == nil && keys+literals == 0 {
+		err = errors.New("no client-state key and no literal value: make a key with meetbridge keys new")
+	}
+	return states, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -18,16 +19,19 @@ const rereadEvery = 2 * time.Second
 // watched is a value made of files, made again when their bytes change. What
 // does not parse is logged, and the last good value stays.
 type watched[T any] struct {
-	paths []string
+	from  []setFile
 	parse func(files [][]byte) (T, error)
 	value atomic.Pointer[T]
 	last  [][]byte // owned by load and, after it, by run
 }
 
-// load reads paths ("" reads as an empty file) and returns the watched value,
-// or the error that names the file.
-func load[T any](parse func([][]byte) (T, error), paths ...string) (*watched[T], error) {
-	w := &watched[T]{paths: paths, parse: parse}
+// setFile is a file that a flag names; "" reads as an empty one.
+type setFile struct{ flag, path string }
+
+// load reads the files and returns the watched value, or the error that names
+// flag and file.
+func load[T any](parse func([][]byte) (T, error), from ...setFile) (*watched[T], error) {
+	w := &watched[T]{from: from, parse: parse}
 	files, err := w.read()
 	if err != nil {
 		return nil, err
@@ -39,14 +43,14 @@ func load[T any](parse func([][]byte) (T, error), paths ...string) (*watched[T],
 func (w *watched[T]) get() T { return *w.value.Load() }
 
 func (w *watched[T]) read() ([][]byte, error) {
-	files := make([][]byte, len(w.paths))
-	for i, path := range w.paths {
-		if path == "" {
+	files := make([][]byte, len(w.from))
+	for i, f := range w.from {
+		if f.path == "" {
 			continue
 		}
-		b, err := os.ReadFile(path)
+		b, err := os.ReadFile(f.path)
 		if err != nil {
-			return nil, fmt.Errorf("read configured file: %w", err)
+			return nil, fmt.Errorf("%s: %w: correct the path, or make the file readable", f.flag, err)
 		}
 		files[i] = b
 	}
@@ -57,10 +61,21 @@ func (w *watched[T]) take(files [][]byte) error {
 	w.last = files
 	v, err := w.parse(files)
 	if err != nil {
-		return fmt.Errorf("parse %q: %w", w.paths, err)
+		return fmt.Errorf("%s: %w", strings.Join(w.names(), ", "), err)
 	}
 	w.value.Store(&v)
 	return nil
+}
+
+// names returns flag and path of each file.
+func (w *watched[T]) names() []string {
+	var names []string
+	for _, f := range w.from {
+		if f.path != "" {
+			names = append(names, f.flag+" "+f.path)
+		}
+	}
+	return names
 }
 
 // run rereads until ctx ends.
@@ -84,7 +99,7 @@ func (w *watched[T]) run(ctx context.Context, log *slog.Logger) {
 			log.ErrorContext(ctx, "configured file unusable, the last good one stays in use", "error", err)
 			continue
 		}
-		log.InfoContext(ctx, "configured file reread", "files", w.paths)
+		log.InfoContext(ctx, "configured file reread", "files", w.names())
 	}
 }
 

@@ -852,7 +852,7 @@ type QuarantinedItem struct {
 	Reason string `avro:"reason"`
 	// The reason in more words, without secrets and plaintext. Null where there is no more to say.
 	Detail *string `avro:"detail"`
-	// The item's JSON exactly as received, but for the value of its clientState: that is emptied unless reason is client_state_unknown_key or malformed_item.
+	// The item's JSON exactly as received, but for the value of its clientState: that is emptied unless reason is client_state_unknown_key, or the item is no JSON object.
 	Item []byte `avro:"item"`
 	// Whether the item's clientState had been found good before it was set aside.
 	ClientStateVerified bool `avro:"client_state_verified"`

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"meetbridge/bridge"
@@ -35,43 +34,29 @@ func (s Stored) Text(field string) string {
 	return ""
 }
 
-// Records reads every topic to its end and decodes each record by the schema
-// that the registry has for its id.
+// Records reads what is committed in every topic, to its end, and decodes each
+// record by the schema that the registry has for its id.
 func (r *Rig) Records() []Stored {
 	r.t.Helper()
 	const prefix = "teams."
-	var topics []string
+	var topics []kafka.ScanTopic
 	for _, k := range bridge.Kinds() {
-		topics = append(topics, prefix+k.Topic)
+		topics = append(topics, kafka.ScanTopic{Topic: prefix + k.Topic})
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.Kafka.KafkaAddrs()...), kgo.Dialer(r.Net.Dial),
-		kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer client.Close()
 	registry, err := kafka.NewRegistry(kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP}, r.log)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics...)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	left := int64(0)
-	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
 	decoders := map[uint32]*schemas.Decoder{}
 	var all []Stored
-	for int64(len(all)) < left {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			r.t.Fatalf("read %d of %d records within a minute: %v", len(all), left, fetches.Err())
-		}
-		fetches.EachRecord(func(k *kgo.Record) {
-			all = append(all, decode(r.t, registry, decoders, k, k.Topic[len(prefix):]))
-		})
+	err = kafka.Scan(ctx, r.Config.Kafka, topics, r.log, func(k *kgo.Record) error {
+		all = append(all, decode(r.t, registry, decoders, k, k.Topic[len(prefix):]))
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	return all
 }

@@ -88,14 +88,16 @@ func NewRig(t testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.C
 	r.Config = ingest.Config{
 		AnswerWithin: 2500 * time.Millisecond, MaxBody: 16 * units.MiB, MaxInFlight: 4096, MaxInFlightBytes: 64 * units.MiB,
 		Kafka: kafka.Config{Brokers: r.Kafka.KafkaAddrs(), Dialer: n.Dial},
-		// Zstd's decoders end their channels in finalizers, outside the bubble.
-		Producer:    kafka.ProducerConfig{Compression: "lz4"},
+		// Decoders of compressed batches end in finalizers, outside the bubble.
+		Producer:    kafka.ProducerConfig{Compression: "none"},
 		Registry:    kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP},
 		TopicPrefix: "teams.", CreateTopics: true, TopicPartitions: 6, TopicReplication: 1,
-		DecryptionKeys: filepath.Join(r.dir, "keys"), AppIDs: []string{AppID},
-		EntraAuthority: "http://" + authorityAddr, EntraSTS: "http://" + authorityAddr + "/sts",
-		ClientStateKeys: filepath.Join(r.dir, "client-state.keys"), ClientStates: filepath.Join(r.dir, "client-states"),
-		Payload: "keep", RecentIDs: 100_000, QuarantineRate: units.MiB, AuthorityHTTP: r.HTTP,
+		Trust: ingest.Trust{
+			DecryptionKeys: filepath.Join(r.dir, "keys"), AppIDs: []string{AppID},
+			EntraAuthority: "http://" + authorityAddr, EntraSTS: "http://" + authorityAddr + "/sts",
+			ClientStateKeys: filepath.Join(r.dir, "client-state.keys"), ClientStates: filepath.Join(r.dir, "client-states"),
+		},
+		Content: ingest.Content{Payload: "keep"}, RecentIDs: 100_000, QuarantineRate: units.MiB, AuthorityHTTP: r.HTTP,
 	}
 	if change != nil {
 		change(&r.Config)

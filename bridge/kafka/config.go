@@ -21,7 +21,7 @@ import (
 // between two tries is longer than maxBackoff.
 const (
 	dialTimeout     = 2 * time.Second
-	requestOverhead = 3 * time.Second // beyond a request's own time limit; then the connection is cut
+	requestOverhead = 4 * time.Second // for writing a request, and for its answer beyond its own time limit; then the connection is cut
 	minBackoff      = 50 * time.Millisecond
 	maxBackoff      = time.Second
 	metadataMinAge  = 250 * time.Millisecond

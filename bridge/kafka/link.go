@@ -35,7 +35,7 @@ func (l *link) explain(err error) error {
 		return err
 	}
 	if trouble := l.trouble.Load(); trouble != nil {
-		return fmt.Errorf("waited %v: %w", deliveryTimeout, *trouble)
+		return fmt.Errorf("not taken within %v: %w", deliveryTimeout, *trouble)
 	}
-	return fmt.Errorf("waited %v: %w", deliveryTimeout, err)
+	return fmt.Errorf("not taken within %v: %w", deliveryTimeout, err)
 }

@@ -35,7 +35,7 @@ func (c TopicChange) String() string {
 	case c.Problem != "":
 		fmt.Fprintf(&b, "! %s: %s", c.Want.Topic, c.Problem)
 	case c.Create:
-		fmt.Fprintf(&b, "+ %s: %d partitions, replication %s", c.Want.Topic, c.Want.Partitions, replicationText(c.Want.Replication))
+		fmt.Fprintf(&b, "+ %s: %s, replication %s", c.Want.Topic, partitions(c.Want.Partitions), replicationText(c.Want.Replication))
 	default:
 		fmt.Fprintf(&b, "~ %s", c.Want.Topic)
 	}
@@ -55,6 +55,13 @@ func (c TopicChange) String() string {
 		}
 	}
 	return b.String()
+}
+
+func partitions(n int32) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return strconv.Itoa(int(n)) + " partitions"
 }
 
 func replicationText(n int16) string {
@@ -135,12 +142,12 @@ func planTopic(w TopicWant, have kadm.TopicDetail, configs map[string]string, co
 
 func partitionProblem(w TopicWant, count, common int32) string {
 	if w.Single {
-		return fmt.Sprintf("has %d partitions, must have %d: delete the topic, then run `meetbridge topics apply`", count, w.Partitions)
+		return fmt.Sprintf("has %s, must have %d: delete the topic, then run `meetbridge topics apply`", partitions(count), w.Partitions)
 	}
 	if count == common {
-		return fmt.Sprintf("has %d partitions, wanted are %d: say --topic-partitions %d, or delete the topics and run `meetbridge topics apply` (adding partitions would move keys to other ones)", count, w.Partitions, count)
+		return fmt.Sprintf("has %s, wanted are %d: say --topic-partitions %d, or delete the topics and run `meetbridge topics apply` (adding partitions would move keys to other ones)", partitions(count), w.Partitions, count)
 	}
-	return fmt.Sprintf("has %d partitions, others have %d, and records of one meeting would not share a partition number: delete it, then run `meetbridge topics apply --topic-partitions %d`", count, common, common)
+	return fmt.Sprintf("has %s, others have %d, and records of one meeting would not share a partition number: delete what differs, then run `meetbridge topics apply --topic-partitions %d`", partitions(count), common, common)
 }
 
 // describeConfigs returns the settings of the topics. Without the permission
@@ -181,7 +188,7 @@ func ApplyTopics(ctx context.Context, adm *kadm.Client, wants []TopicWant) ([]To
 	if err != nil {
 		return nil, err
 	}
-	if err := problems(changes); err != nil {
+	if err := TopicProblems(changes, len(wants)); err != nil {
 		return nil, fmt.Errorf("%w; nothing was changed", err)
 	}
 	for i, c := range changes {
@@ -279,7 +286,7 @@ func VerifyTopics(ctx context.Context, adm *kadm.Client, wants []TopicWant) erro
 			bad = append(bad, c)
 		}
 	}
-	return problems(bad)
+	return TopicProblems(bad, len(wants))
 }
 
 func sizeProblem(c TopicChange) string {
@@ -294,17 +301,4 @@ func sizeProblem(c TopicChange) string {
 		}
 	}
 	return ""
-}
-
-func problems(changes []TopicChange) error {
-	var lines []string
-	for _, c := range changes {
-		if c.Problem != "" {
-			lines = append(lines, "topic "+c.Want.Topic+" "+c.Problem)
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrTopics, strings.Join(lines, "; "))
 }

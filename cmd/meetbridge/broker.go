@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
 	"strings"
 
 	"meetbridge/bridge/kafka/embedded"
@@ -28,13 +30,26 @@ Examples:
   kcat -b 127.0.0.1:9092 -L              what there is`
 }
 
+// explain adds to err which flag to change.
+func (c brokerCmd) explain(err error) error {
+	flag := "--kafka-listen"
+	var at *net.OpError
+	if errors.As(err, &at) && at.Addr != nil && at.Addr.String() == c.RegistryListen {
+		flag = "--registry-listen"
+	}
+	if strings.HasPrefix(err.Error(), "--") { // the flag itself is wrong
+		return usageError{err}
+	}
+	return listenHint(err, flag)
+}
+
 // Run serves until ctx ends.
 func (c brokerCmd) Run(ctx context.Context, t *terminal) error {
 	b, err := embedded.Start(embedded.Config{
 		KafkaListen: c.KafkaListen, KafkaAdvertise: c.KafkaAdvertise, RegistryListen: c.RegistryListen, DataDir: c.DataDir,
 	}, t.log)
 	if err != nil {
-		return err
+		return c.explain(err)
 	}
 	brokers := strings.Join(b.KafkaAddrs(), ",")
 	if c.JSON {

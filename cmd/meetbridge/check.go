@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,8 +28,10 @@ type checkCmd struct {
 // Help is printed below what the command is for.
 func (checkCmd) Help() string {
 	return `
-Takes the settings of meetbridge ingest, changes nothing, and says of everything that
-ingest needs whether it is ok or what to do. Exit code 1 if anything is not.
+Takes the settings of meetbridge ingest (in a --config file also those below ingest:),
+changes nothing, and says of everything that ingest needs whether it is ok or what to do.
+With --create-topics, topics and schemas that ingest will make are ok. Exit code 1 if
+anything is not.
 
 Examples:
   meetbridge check --config meetbridge.yaml
@@ -59,6 +63,7 @@ func (c checkCmd) Run(ctx context.Context, t *terminal) error {
 		name string
 		do   func(context.Context) (string, error)
 	}{
+		{"settings", func(context.Context) (string, error) { return "those of ingest", c.Config.Check() }},
 		{"kafka", func(ctx context.Context) (string, error) { return c.checkKafka(ctx, client, kafkaErr) }},
 		{"topics", func(ctx context.Context) (string, error) { return c.checkTopics(ctx, client) }},
 		{"schemas", func(ctx context.Context) (string, error) { return c.checkSchemas(ctx, t) }},
@@ -108,7 +113,7 @@ func (c checkCmd) checkKafka(ctx context.Context, client *kgo.Client, err error)
 	if err != nil {
 		return "", fmt.Errorf("list brokers: %w", err)
 	}
-	return fmt.Sprintf("brokers: %d, by way of %s", len(brokers), strings.Join(c.Kafka.Brokers, ",")), nil
+	return fmt.Sprintf("%s, by way of %s", count(len(brokers), "broker"), strings.Join(c.Kafka.Brokers, ",")), nil
 }
 
 func (c checkCmd) checkTopics(ctx context.Context, client *kgo.Client) (string, error) {
@@ -120,19 +125,27 @@ func (c checkCmd) checkTopics(ctx context.Context, client *kgo.Client) (string, 
 	if err != nil {
 		return "", err
 	}
+	if c.CreateTopics {
+		if err := kafka.TopicProblems(changes, len(wants)); err != nil {
+			return "", err
+		}
+		if len(changes) > 0 {
+			return fmt.Sprintf("ingest will make or correct %d of %d topics %s*", len(changes), len(wants), c.TopicPrefix), nil
+		}
+	}
 	missing := 0
 	for _, change := range changes {
 		if change.Create {
 			missing++
 		}
 	}
-	if missing > 1 {
+	if missing == len(wants) {
 		return "", fmt.Errorf("%d of %d topics %s* do not exist: make them with meetbridge topics apply, or let ingest do it by --create-topics", missing, len(wants), c.TopicPrefix)
 	}
 	if err := kafka.VerifyTopics(ctx, adm, wants); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d topics %s*, %d partitions each", len(wants), c.TopicPrefix, c.TopicPartitions), nil
+	return fmt.Sprintf("%d topics %s*, %s each", len(wants), c.TopicPrefix, count(int(c.TopicPartitions), "partition")), nil
 }
 
 func (c checkCmd) checkSchemas(ctx context.Context, t *terminal) (string, error) {
@@ -149,6 +162,9 @@ func (c checkCmd) checkSchemas(ctx context.Context, t *terminal) (string, error)
 		default:
 			missing++
 		}
+	}
+	if missing > 0 && c.CreateTopics {
+		return fmt.Sprintf("ingest will register or correct %d of %d schemas", missing, len(lines)), nil
 	}
 	if missing > 0 {
 		return "", fmt.Errorf("%d of %d schemas are not registered as they should be: ingest does it when it starts, or run meetbridge schemas register", missing, len(lines))
@@ -170,7 +186,7 @@ func checkKeys(dir string) (string, error) {
 	if ring.Len() == 0 {
 		return "", fmt.Errorf("--decryption-keys %s holds no key: make one with meetbridge keys new", dir)
 	}
-	return fmt.Sprintf("keys: %d in %s: %s", ring.Len(), dir, strings.Join(ring.IDs(), ", ")), nil
+	return fmt.Sprintf("%s in %s: %s", count(ring.Len(), "key"), dir, strings.Join(ring.IDs(), ", ")), nil
 }
 
 func checkStates(keys, literals string) (string, error) {
@@ -184,14 +200,28 @@ func checkStates(keys, literals string) (string, error) {
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return "", fmt.Errorf("read client states: %w", err)
+			return "", fmt.Errorf("%s: %w", [2]string{"--client-state-keys", "--client-states"}[i], err)
 		}
 		files[i] = b
 	}
-	if _, err := bridge.ParseClientStateKeys(files[0], files[1]); err != nil {
+	states, err := bridge.ParseClientStateKeys(files[0], files[1])
+	if err != nil {
 		return "", err
 	}
-	return strings.TrimSpace(keys + " " + literals), nil
+	n, l := states.Len()
+	where := strings.Join(slices.DeleteFunc([]string{keys, literals}, func(s string) bool { return s == "" }), " and ")
+	if n+l == 0 {
+		return "", fmt.Errorf("neither a key nor a value in %s, so nothing could be proven genuine: make keys with meetbridge keys new", where)
+	}
+	return fmt.Sprintf("%s and %s in %s", count(n, "key"), count(l, "literal value"), where), nil
+}
+
+// count returns "1 key" or "2 keys".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
 }
 
 func (c checkCmd) checkKeySet(ctx context.Context, t *terminal) (string, error) {

@@ -14,7 +14,8 @@ import (
 
 // configFile is a YAML mapping from flag names to values. Below the name of a
 // command stands a mapping of the same kind for that command alone, which goes
-// before what stands further out.
+// before what stands further out. A command with the tag reads:"NAME" takes the
+// settings of that one: what stands below its name comes in between.
 type configFile struct {
 	path string
 	root *yaml.Node // a mapping, checked; nil for an empty file
@@ -95,14 +96,7 @@ func (c *configFile) check(m *yaml.Node, n *kong.Node, depth int) []error {
 // lookup returns the text for flag when the command selected runs, and
 // "file:line" of it. Null counts as not there.
 func (c *configFile) lookup(selected *kong.Node, flag *kong.Flag) (text, where string, ok bool) {
-	m := c.root
-	for _, name := range append([]string{""}, commandPath(selected)...) {
-		if name != "" {
-			m = member(m, name)
-		}
-		if m == nil {
-			break
-		}
+	for _, m := range c.mappings(selected) {
 		v := member(m, flag.Name)
 		if v == nil || v.Tag == "!!null" {
 			continue
@@ -118,6 +112,23 @@ func (c *configFile) lookup(selected *kong.Node, flag *kong.Flag) (text, where s
 		}
 	}
 	return text, where, ok
+}
+
+// mappings returns what may set a flag of the command selected; the later go
+// before the earlier.
+func (c *configFile) mappings(selected *kong.Node) []*yaml.Node {
+	all := []*yaml.Node{c.root}
+	for n := selected; n != nil; n = n.Parent {
+		if n.Tag != nil && n.Tag.Get("reads") != "" {
+			all = append(all, member(c.root, n.Tag.Get("reads")))
+		}
+	}
+	m := c.root
+	for _, name := range commandPath(selected) {
+		m = member(m, name)
+		all = append(all, m)
+	}
+	return all
 }
 
 // member returns the value of the key in the mapping m, nil if there is none.

@@ -82,7 +82,7 @@ func pickTopics(existing, wanted []string, prefix string) ([]string, error) {
 		case slices.ContainsFunc(bridge.Kinds(), func(k bridge.KindInfo) bool { return prefix+k.Topic == name || k.Topic == name }):
 			return nil, fmt.Errorf("topic %q does not exist yet: make it with meetbridge topics apply", prefix+strings.TrimPrefix(name, prefix))
 		default:
-			return nil, usagef("topic %q does not exist%s", name, didYouMean(name, append(shortNames(existing, prefix), existing...)))
+			return nil, fmt.Errorf("topic %q does not exist%s", name, didYouMean(name, append(shortNames(existing, prefix), existing...)))
 		}
 	}
 	slices.Sort(picked)

@@ -36,12 +36,15 @@ occasion: broker, registry, topics, keys, a simulated Microsoft Graph with its s
 authority, ingest, and a consumer. Nothing remains afterwards.
 
 At its end, by --records, --for or Ctrl-C, what was sent is compared with what the consumer
-found in Kafka. Exit code 0 only if they agree.
+found in Kafka. Exit code 0 only if they agree. With --json the last line says so as
+{"summary":{"agree":true,"sent":N,"acked":N,"stored":N,"quarantined":N,…}}, with tables by
+topic and by reason after it.
 
 Examples:
   meetbridge demo
   meetbridge demo --for 30s
-  meetbridge demo --records 100 --json | jq -r 'select(.key) | .topic + " " + .key'`
+  meetbridge demo --records 100 --json | jq -r 'select(.key) | .topic + " " + .key'
+  meetbridge demo --records 100 --json | tail -n 1 | jq .summary.agree`
 }
 
 // demoPartitions is small, as a laptop is.
@@ -130,7 +133,7 @@ func (d *demo) conclude(ctx context.Context) error {
 	if err := s.print(d.t, d.cmd.JSON); err != nil {
 		return err
 	}
-	if s.Different > 0 {
+	if !s.Agree {
 		return fmt.Errorf("what was sent and what is in Kafka differ in %d places", s.Different)
 	}
 	return nil

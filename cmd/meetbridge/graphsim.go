@@ -3,19 +3,20 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"meetbridge/bridge"
 	"meetbridge/bridge/graph/graphsim"
 )
 
@@ -72,7 +73,7 @@ func (c graphsimCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	cfg.OnEntry = ledger.add
 	if cfg.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
-		return errors.Join(usagef("listen on --listen: %w", err), ledger.close())
+		return errors.Join(mistyped(listenHint(fmt.Errorf("listen on --listen %q: %w", c.Listen, err), "--listen")), ledger.close())
 	}
 	sim, err := graphsim.New(cfg)
 	if err != nil {
@@ -116,6 +117,9 @@ func (c graphsimCmd) report(t *terminal, s graphsim.Summary) error {
 
 // config turns the flags into the simulator's settings, listener apart.
 func (c graphsimCmd) config(t *terminal) (graphsim.Config, error) {
+	if err := checkURLs(map[string]string{"--notification-url": c.NotificationURL, "--lifecycle-url": c.LifecycleURL, "--authority-url": c.AuthorityURL}); err != nil {
+		return graphsim.Config{}, err
+	}
 	faults, err := graphsim.ParseFaults(c.Faults)
 	if err != nil {
 		return graphsim.Config{}, fmt.Errorf("--faults: %w", err)
@@ -134,6 +138,17 @@ func (c graphsimCmd) config(t *terminal) (graphsim.Config, error) {
 		AppIDs: c.AppIDs, Certificates: certificates, ClientState: clientState,
 		Rules: graphsim.Rules{SlowDelay: c.Penalty, DropFor: c.Penalty}, Log: t.log,
 	}, nil
+}
+
+// checkURLs returns which flag of those given has a value that is no URL.
+func checkURLs(flags map[string]string) error {
+	for _, flag := range slices.Sorted(maps.Keys(flags)) {
+		u, err := url.Parse(flags[flag])
+		if flags[flag] != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return fmt.Errorf("%s is %q: must be an http or https URL such as http://127.0.0.1:8080/graph/notifications", flag, flags[flag])
+		}
+	}
+	return nil
 }
 
 // readCertificates returns the certificates of files and directories, each
@@ -185,23 +200,7 @@ func clientStates(file string) (func(tenantID string) string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read --client-state-keys: %w", err)
-	}
-	keys, err := bridge.ParseClientStateKeys(text, nil)
-	if err != nil {
-		return nil, fmt.Errorf("--client-state-keys: %w", err)
-	}
-	var nonce [16]byte
-	if _, err := keys.Mint("any", nonce); err != nil {
-		return nil, fmt.Errorf("--client-state-keys: %w", err)
-	}
-	return func(tenantID string) string {
-		_, _ = rand.Read(nonce[:]) // never fails: see its documentation
-		state, _ := keys.Mint(tenantID, nonce)
-		return state
-	}, nil
+	return minter(file)
 }
 
 // ledger writes a JSON line for each entry.

@@ -53,7 +53,7 @@ const drainWithin = 5 * time.Second
 func (c ingestCmd) Run(ctx context.Context, t *terminal) error {
 	server, err := ingest.New(ctx, c.Config, t.log)
 	if err != nil {
-		return usageError{err}
+		return mistyped(err)
 	}
 	server.Start()
 	select {

@@ -18,7 +18,8 @@ import (
 )
 
 type keysCmd struct {
-	New keysNewCmd `cmd:"" help:"Make a decryption key with its certificate, and the file of client-state keys."`
+	New         keysNewCmd         `cmd:"" help:"Make a decryption key with its certificate, and the file of client-state keys."`
+	ClientState keysClientStateCmd `cmd:"" reads:"ingest" help:"Print a clientState for a subscription that is made elsewhere."`
 }
 
 type keysNewCmd struct {
@@ -97,10 +98,14 @@ func makeKeys(dir, id string, bits int, only string, now time.Time) (keyFiles, e
 		made.ClientStateKeys = filepath.Join(dir, "client-state.keys")
 		files = append(files, file{made.ClientStateKeys, newClientStateKeys(now), 0o600})
 	}
+	there := map[string]bool{}
 	for _, f := range files {
 		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
-			return keyFiles{}, fmt.Errorf("%s is there already and is never overwritten: give another DIR, --id or --only", f.path)
+			there[f.path] = true
 		}
+	}
+	if err := refuseToOverwrite(made, there); err != nil {
+		return keyFiles{}, err
 	}
 	for _, f := range files {
 		mode := fs.FileMode(0o700)
@@ -118,6 +123,25 @@ func makeKeys(dir, id string, bits int, only string, now time.Time) (keyFiles, e
 		}
 	}
 	return made, nil
+}
+
+// refuseToOverwrite returns an error if any file of made is there, and says
+// what would make the rest.
+func refuseToOverwrite(made keyFiles, there map[string]bool) error {
+	what, fix := made.DecryptionKey, "give another --id or DIR"
+	switch states := there[made.ClientStateKeys]; {
+	case len(there) == 0:
+		return nil
+	case states && len(there) == 1 && made.DecryptionKey != "":
+		what, fix = made.ClientStateKeys, "--only decryption makes the decryption key alone"
+	case states && made.DecryptionKey != "":
+		what, fix = made.ClientStateKeys, "give another DIR, or --only decryption with another --id"
+	case states:
+		what, fix = made.ClientStateKeys, "give another DIR, or add a line to it by hand"
+	case !there[what]:
+		what = made.Certificate
+	}
+	return fmt.Errorf("%s is there already and is never overwritten: %s", what, fix)
 }
 
 // writeNew writes a file that must not be there yet.

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/alecthomas/units"
 )
 
 // The exit codes; printed below every help text.
@@ -31,14 +35,42 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends. The
-// second one ends the process at once, whatever it is doing.
+// mistyped marks err as one that the user mends by typing something else, unless
+// the machine refused what was typed well: an address in use, say.
+func mistyped(err error) error {
+	var refused *os.SyscallError
+	var listen *net.OpError
+	if errors.As(err, &listen) && listen.Op == "listen" && errors.As(err, &refused) {
+		return err
+	}
+	return usageError{err}
+}
+
+// listenHint adds to err what to do when an address cannot be listened on.
+func listenHint(err error, flag string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: choose another with %s", err, flag)
+	}
+	return err
+}
+
+// untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends.
+// A second SIGINT or SIGTERM ends the process at once, whatever it is doing; not
+// a second SIGHUP, since a terminal that closes may send two. SIGPIPE is ignored,
+// so that a write to a pipe that nobody reads fails instead: see watchedOutput.
 func untilSignal(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
-	signals := make(chan os.Signal, 2)
+	signal.Ignore(syscall.SIGPIPE)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
 	go func() { // for as long as the process lives
-		<-signals
+		select {
+		case <-signals:
+		case <-hangups:
+		}
 		cancel()
 		<-signals
 		os.Exit(exitWrong)
@@ -48,10 +80,19 @@ func untilSignal(ctx context.Context) context.Context {
 
 // run is the process without its globals: it carries out args and returns the
 // exit code. It reads no other environment than env ("NAME=value" each). A
-// process ends well when ctx does.
+// process ends well when ctx does, and when nobody reads stdout any more.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := &terminal{stdin: stdin, stdout: stdout, stderr: stderr, color: isTerminal(stdout) && !has(env, "NO_COLOR") && !slices.Contains(env, "TERM=dumb")}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &watchedOutput{to: stdout, cancel: cancel}
+	t := &terminal{stdin: stdin, stdout: out, stderr: stderr, color: isTerminal(stdout) && !has(env, "NO_COLOR") && !slices.Contains(env, "TERM=dumb")}
 	err := dispatch(ctx, args, env, t)
+	if failed := out.failure(); failed != nil { // whatever came of it
+		err = fmt.Errorf("write to standard output: %w", failed)
+		if errors.Is(failed, syscall.EPIPE) {
+			return exitOK
+		}
+	}
 	if err == nil || errors.Is(err, errShown) {
 		return exitOK
 	}
@@ -94,6 +135,7 @@ func newParser(grammar *cli, t *terminal, more ...kong.Option) (*kong.Kong, erro
 		kong.Writers(t.stdout, t.stderr),
 		kong.NoDefaultHelp(),
 		kong.Bind(t),
+		kong.TypeMapper(reflect.TypeFor[units.Base2Bytes](), kong.MapperFunc(sizeMapper)),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("build the command line: %w", err)
@@ -114,7 +156,29 @@ func explain(err error, s *settings) error {
 			where += " " + node.Path()
 		}
 	}
-	return usagef("%w%s (see %s --help)", err, s.origin(err.Error()), where)
+	return usagef("%s%s (see %s --help)", plainer(err.Error()), s.origin(err.Error()), where)
+}
+
+var looksLikeFlag = regexp.MustCompile(`^(--[a-z0-9-]+): expected .* value but got "([^"]*)" \(.*flag\).*$`)
+
+// plainer says some of kong's messages better.
+func plainer(message string) string {
+	message = strings.Replace(message, ` must be one of "",`, " must be one of ", 1)
+	return looksLikeFlag.ReplaceAllString(message, `$1: "$2" looks like a flag: give a value that does not begin with a dash`)
+}
+
+// sizeMapper reads a size, and says what one looks like.
+func sizeMapper(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("size", &text); err != nil {
+		return err
+	}
+	size, err := units.ParseBase2Bytes(text)
+	if err != nil {
+		return fmt.Errorf("expected a size such as 16MiB or 512KiB but got %q", text)
+	}
+	target.SetInt(int64(size))
+	return nil
 }
 
 // oneLine joins the lines of a joined error.

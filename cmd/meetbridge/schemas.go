@@ -18,7 +18,7 @@ type schemasCmd struct {
 }
 
 type schemasListCmd struct {
-	Text string `placeholder:"TOPIC" help:"Print the schema of that topic (without prefix) as it is registered."`
+	Text string `placeholder:"TOPIC" help:"Print the schema of that topic (without prefix) as it is registered; with --json as the member schema of an object."`
 	JSON bool   `name:"json" help:"Print one JSON object a schema."`
 	topicsFlags
 }
@@ -43,7 +43,7 @@ func (c schemasListCmd) Run(t *terminal) error {
 			rows = append(rows, []string{subject, s.Name})
 			continue
 		}
-		if err := t.printJSON(map[string]string{"subject": subject, "record": s.Name, "topic": c.TopicPrefix + s.Topic, "schema": s.Text}); err != nil {
+		if err := t.printJSON(c.object(s)); err != nil {
 			return err
 		}
 	}
@@ -53,10 +53,19 @@ func (c schemasListCmd) Run(t *terminal) error {
 	return t.table(rows, headline)
 }
 
+// object is the JSON form of a schema.
+func (c schemasListCmd) object(s schemas.Schema) map[string]string {
+	topic := c.TopicPrefix + s.Topic
+	return map[string]string{"subject": kafka.Subject(topic), "record": s.Name, "topic": topic, "schema": s.Text}
+}
+
 func (c schemasListCmd) printText(t *terminal) error {
 	var topics []string
 	for _, s := range schemas.All() {
 		if topics = append(topics, s.Topic); c.Text == s.Topic || c.Text == c.TopicPrefix+s.Topic {
+			if c.JSON {
+				return t.printJSON(c.object(s))
+			}
 			return t.printf("%s\n", strings.TrimSpace(s.Text))
 		}
 	}

@@ -69,6 +69,10 @@ func (s *settings) checkNames(root *kong.Node) error {
 	}
 	var errs []error
 	for _, name := range s.names {
+		if name == envName("help") || name == envName("version") {
+			errs = append(errs, fmt.Errorf("unknown variable %s: --%s is a flag only, unset it", name, strings.ToLower(strings.TrimPrefix(name, envPrefix))))
+			continue
+		}
 		if !slices.Contains(known, name) && !serviceLink.MatchString(name) {
 			errs = append(errs, fmt.Errorf("unknown variable %s%s", name, didYouMean(name, known)))
 		}

@@ -31,6 +31,9 @@ type testGrammar struct {
 			Count int `default:"1"`
 		} `cmd:""`
 	} `cmd:""`
+	Doctor struct {
+		Listen string `default:":1"`
+	} `cmd:"" reads:"serve"`
 
 	settings *settings
 }
@@ -83,13 +86,20 @@ func TestPrecedence(t *testing.T) {
 		{"FileNull", "listen: ':4'\nserve: {listen: null}", "serve", nil, ":4"},
 		{"Variable", file, "serve", []string{"MEETBRIDGE_LISTEN=:5"}, ":5"},
 		{"VariableEmpty", file, "serve", []string{"MEETBRIDGE_LISTEN="}, ":3"},
+		{"ReadsOther", file, "doctor", nil, ":3"},
+		{"ReadsOtherOwnFirst", file + "doctor:\n  listen: ':2'\n", "doctor", nil, ":2"},
+		{"ReadsOtherVariable", file, "doctor", []string{"MEETBRIDGE_LISTEN=:5"}, ":5"},
 		{"Flag", file, "serve --listen=:6", []string{"MEETBRIDGE_LISTEN=:5"}, ":6"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			g, problem := parse(t, tc.file, tc.args, tc.env...)
-			if problem != "" || g.Serve.Listen != tc.want {
-				t.Errorf("listen = %q (%s), want %q", g.Serve.Listen, problem, tc.want)
+			got := g.Serve.Listen
+			if tc.args == "doctor" {
+				got = g.Doctor.Listen
+			}
+			if problem != "" || got != tc.want {
+				t.Errorf("listen = %q (%s), want %q", got, problem, tc.want)
 			}
 		})
 	}
@@ -138,6 +148,9 @@ func TestSettingsRefused(t *testing.T) {
 		{"UnknownFlag", "", "serve --lisen=x", nil, `did you mean "--listen"? (see meetbridge serve --help)`},
 		{"UnknownVariable", "", "serve", []string{"MEETBRIDGE_LISTNE=x"}, `unknown variable MEETBRIDGE_LISTNE, did you mean "MEETBRIDGE_LISTEN"?`},
 		{"UnknownVariableEmpty", "", "serve", []string{"MEETBRIDGE_NOTHING_LIKE_IT="}, `unknown variable MEETBRIDGE_NOTHING_LIKE_IT`},
+		{"UnknownVariableHelp", "", "serve", []string{"MEETBRIDGE_HELP=1"}, `unknown variable MEETBRIDGE_HELP: --help is a flag only, unset it (see`},
+		{"UnknownVariableVersion", "", "serve", []string{"MEETBRIDGE_VERSION=1"}, `--version is a flag only`},
+		{"LooksLikeAFlag", "", "serve --listen -5m", nil, `--listen: "-5m" looks like a flag: give a value that does not begin with a dash (see`},
 		{"UnknownKey", "log-level: info\nbroker: x", "serve", nil, `c.yaml:2: unknown key "broker", did you mean "brokers"?`},
 		{"UnknownKeyNested", "serve:\n  count: 1", "serve", nil, `c.yaml:2: unknown key "count"`},
 		{"UnderlineKey", "log_level: info", "serve", nil, `c.yaml:1: unknown key "log_level", did you mean "log-level"?`},

@@ -19,9 +19,14 @@ import (
 // summary is what the simulated Graph was promised against what a consumer
 // found in Kafka.
 type summary struct {
+	Agree       bool           `json:"agree"`       // there are no differences; the exit code says the same
+	Sent        int            `json:"sent"`        // items
+	Acked       int            `json:"acked"`       // of them
+	Stored      int            `json:"stored"`      // records, those of the quarantine among them
+	Quarantined int            `json:"quarantined"` // of them
 	Topics      []topicSummary `json:"topics"`
 	Total       topicSummary   `json:"total"`
-	Quarantined map[string]int `json:"quarantined"` // by reason
+	Reasons     map[string]int `json:"reasons"`     // quarantined, by reason
 	Limited     int            `json:"limited"`     // forgeries beyond the quarantine's rate: counted, not kept
 	Redelivered int            `json:"redelivered"` // deliveries that ingest recognised and did not produce again
 	Different   int            `json:"different"`   // how many differences there are; 0: all is well
@@ -97,7 +102,7 @@ const maxDifferences = 20
 // compare returns the summary of what was sent, and what of it a consumer
 // found in Kafka.
 func compare(sent []graphsim.Entry, found []record, c counted) summary {
-	s := summary{Quarantined: map[string]int{}, Limited: c.limited, Redelivered: c.redelivered}
+	s := summary{Reasons: map[string]int{}, Limited: c.limited, Redelivered: c.redelivered}
 	rows := map[string]*topicSummary{}
 	row := func(topic string) *topicSummary {
 		if rows[topic] == nil {
@@ -139,7 +144,8 @@ func compare(sent []graphsim.Entry, found []record, c counted) summary {
 			events[event] = true
 		}
 		if topic == quarantineTopic {
-			s.Quarantined[id.payload]++
+			s.Quarantined++
+			s.Reasons[id.payload]++
 		}
 		if wanted[id] == nil {
 			differ("in Kafka but never sent: %s", id)
@@ -158,6 +164,7 @@ func compare(sent []graphsim.Entry, found []record, c counted) summary {
 		}
 	}
 	s.Different, s.Differences = len(differences), differences[:min(len(differences), maxDifferences)]
+	s.Agree = s.Different == 0
 	s.fill(rows)
 	return s
 }
@@ -178,6 +185,7 @@ func (s *summary) fill(rows map[string]*topicSummary) {
 		s.Total.Stored += r.Stored
 		s.Total.Duplicates += r.Duplicates
 	}
+	s.Sent, s.Acked, s.Stored = s.Total.Sent, s.Total.Acked, s.Total.Stored
 }
 
 // expectation is how many records the items of one identity make: at least
@@ -291,7 +299,7 @@ func (s summary) print(t *terminal, asJSON bool) error {
 		}
 	}
 	verdict := t.paint(green, "Everything that was sent is in Kafka, and nothing else.")
-	if s.Different > 0 {
+	if !s.Agree {
 		verdict = t.paint(red, "What was sent and what is in Kafka differ.")
 	}
 	unrecognised := ""
@@ -303,8 +311,8 @@ func (s summary) print(t *terminal, asJSON bool) error {
 
 func (s summary) reasons() string {
 	var words []string
-	for _, r := range slices.Sorted(maps.Keys(s.Quarantined)) {
-		words = append(words, r+" "+strconv.Itoa(s.Quarantined[r]))
+	for _, r := range slices.Sorted(maps.Keys(s.Reasons)) {
+		words = append(words, r+" "+strconv.Itoa(s.Reasons[r]))
 	}
 	if s.Limited > 0 {
 		words = append(words, strconv.Itoa(s.Limited)+" more were beyond the rate")

@@ -104,10 +104,12 @@ func TestCompare(t *testing.T) {
 				t.Errorf("differences: %q", s.Differences)
 			case tc.want != "" && (len(s.Differences) == 0 || !strings.Contains(s.Differences[0], tc.want)):
 				t.Errorf("differences: %q, want %q first", s.Differences, tc.want)
+			case s.Agree != (tc.want == ""):
+				t.Errorf("agree is %t, differences: %q", s.Agree, s.Differences)
 			case s.Total.Duplicates != tc.duplicates:
 				t.Errorf("%d duplicates, want %d", s.Total.Duplicates, tc.duplicates)
-			case s.Total.Sent != len(tc.sent) || s.Total.Stored != len(tc.found):
-				t.Errorf("sent %d, stored %d, want %d, %d", s.Total.Sent, s.Total.Stored, len(tc.sent), len(tc.found))
+			case s.Sent != len(tc.sent) || s.Stored != len(tc.found):
+				t.Errorf("sent %d, stored %d, want %d, %d", s.Sent, s.Stored, len(tc.sent), len(tc.found))
 			}
 		})
 	}

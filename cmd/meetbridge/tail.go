@@ -14,9 +14,9 @@ import (
 type tailCmd struct {
 	Topics        []string `arg:"" optional:"" name:"topic" help:"Topics to read, with or without the prefix. None: all that begin with it."`
 	FromBeginning bool     `xor:"start" help:"Begin with the oldest record instead of the next one."`
-	Since         moment   `xor:"start" placeholder:"WHEN" help:"Begin with records of that time (RFC 3339, or a duration such as 15m for the last 15 minutes)."`
+	Since         moment   `xor:"start" placeholder:"WHEN" help:"Only records of that time or later (RFC 3339, or a duration such as 15m for the last 15 minutes)."`
 	Key           string   `placeholder:"KEY" help:"Print only records with that key, such as a meeting's chat thread id."`
-	Count         int      `placeholder:"N" help:"End after N records. Unset: go on until stopped."`
+	Count         int      `placeholder:"N" help:"End after N records. 0 or unset: go on until stopped."`
 	JSON          bool     `name:"json" help:"Print one JSON object a record: topic, partition, offset, key, timestamp, headers, value."`
 	topicsFlags
 	Kafka    kafka.Config         `embed:"" group:"Kafka"`
@@ -48,7 +48,7 @@ func (m *moment) UnmarshalText(b []byte) error {
 	}
 	at, err := time.Parse(time.RFC3339Nano, string(b))
 	if err != nil {
-		return fmt.Errorf("expected a duration (15m) or a time (2026-01-31T12:00:00Z) but got %q", b)
+		return fmt.Errorf("expected a duration such as 15m, without a sign, or a time such as 2026-01-31T12:00:00Z but got %q", b)
 	}
 	m.Time = at
 	return nil
@@ -63,7 +63,13 @@ func (c tailCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	opts := []kgo.Opt{kgo.ConsumeResetOffset(c.start()), kgo.MetadataMaxAge(5 * time.Second)}
+	if err := registry.Ping(ctx); err != nil {
+		return registryHint(err, c.Registry.URL)
+	}
+	opts := []kgo.Opt{
+		kgo.ConsumeResetOffset(c.start()), kgo.MetadataMaxAge(5 * time.Second),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // what a replay that was killed had begun is none
+	}
 	if len(c.Topics) == 0 { // topics that are made later shall be read too
 		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+regexp.QuoteMeta(c.TopicPrefix)))
 	}
@@ -108,7 +114,9 @@ func (c tailCmd) follow(ctx context.Context, t *terminal, client *kgo.Client, d 
 			t.log.Error("topic cannot be read, trying again", "topic", e.Topic, "partition", e.Partition, "error", e.Err)
 		}
 		for _, r := range byTime(fetches) {
-			if c.Key != "" && string(r.Key) != c.Key {
+			// Kafka begins a partition without a record of that time at its end or,
+			// by the order of arrival, with one that is followed by older ones.
+			if c.Key != "" && string(r.Key) != c.Key || r.Timestamp.Before(c.Since.Time) {
 				continue
 			}
 			if err := c.print(t, d.decode(ctx, r)); err != nil {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -20,6 +22,36 @@ type terminal struct {
 	stdout, stderr io.Writer
 	log            *slog.Logger
 	color          bool // stdout is a terminal that may be coloured
+}
+
+// watchedOutput ends the process in good order when standard output fails: what
+// runs until it is stopped would not learn of it otherwise.
+type watchedOutput struct {
+	to     io.Writer
+	cancel context.CancelFunc
+
+	mu  sync.Mutex // guards err
+	err error      // the first
+}
+
+// Write writes to standard output.
+func (o *watchedOutput) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if err != nil {
+		o.mu.Lock()
+		if o.err == nil {
+			o.err = err
+		}
+		o.mu.Unlock()
+		o.cancel()
+	}
+	return n, err
+}
+
+func (o *watchedOutput) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }
 
 // isTerminal reports whether w is a character device, and so a person's.

@@ -81,7 +81,7 @@ func FaultList() []FaultInfo {
 	return []FaultInfo{
 		{DuplicateItem, "item", 25, "", false, "an item comes again, the same to the byte, up to eight items later; items that nothing tells from others like them are spared"},
 		{DuplicateUnidentified, "item", 0, "", false, "an item comes again that nothing tells from another like it: a basic update, a lifecycle notice"},
-		{DuplicateResealed, "item", 0, "", true, "an item comes again, sealed anew; whether Graph does so is not documented (FACTS §9), and not every payload tells that it is the same"},
+		{DuplicateResealed, "item", 0, "", true, "an item comes again, sealed anew; whether Graph does so is not documented, and not every payload tells that it is the same"},
 		{ReorderItem, "item", 20, "", false, "an item comes up to eight items late"},
 		{RepeatPost, "post", 0, "", false, "a POST is sent once more although it was acknowledged"},
 		{CutPost, "post", 0, "", false, "the first attempt breaks off in mid-body; the retry is whole"},

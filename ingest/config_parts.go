@@ -1,0 +1,63 @@
+package ingest
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+
+	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/sealed"
+	"meetbridge/ingest/token"
+)
+
+// checkParts asks each part that New is going to make whether it can be made
+// of its settings.
+func (c Config) checkParts() []error {
+	var errs []error
+	check := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	quiet := slog.New(slog.DiscardHandler) // New says it aloud
+	if c.Listener == nil {
+		check(checkListen("--listen", c.Listen))
+	}
+	if c.AdminListener == nil {
+		check(checkListen("--admin-listen", c.AdminListen))
+	}
+	if c.TLSCert != "" && c.TLSKey != "" {
+		_, err := loadKeyPair(c)
+		check(err)
+	}
+	_, err := c.Kafka.Options(quiet)
+	check(err)
+	check(c.Producer.Check())
+	_, err = kafka.NewRegistry(c.Registry, quiet)
+	check(err)
+	if c.DecryptionKeys != "" {
+		if _, _, err := sealed.LoadRing(c.DecryptionKeys); err != nil {
+			check(fmt.Errorf("--decryption-keys: %w: correct the path, or make a key with meetbridge keys new", err))
+		}
+	}
+	_, err = token.New(token.Config{Authority: c.EntraAuthority, STS: c.EntraSTS, AppIDs: c.AppIDs})
+	check(err)
+	if c.ClientStateKeys != "" || c.ClientStates != "" {
+		_, err = loadClientStates(c.Trust)
+		check(err)
+	}
+	check(checkEndpoint(c.OTLPEndpoint))
+	return errs
+}
+
+// checkListen returns what is wrong with an address to listen on.
+func checkListen(flag, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("%s is %q: must be HOST:PORT or :PORT, such as :8080", flag, addr)
+	}
+	return nil
+}
