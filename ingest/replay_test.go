@@ -163,16 +163,16 @@ func misconfigured() map[bridge.Reason]func(t *testing.T, c *ingest.Config) {
 // become, with the time of its receipt, and once, however often and however
 // interrupted the replay.
 func TestReplayCures(t *testing.T) {
+	keys := bridgetest.NewKeyFiles(t)
 	for reason, break_ := range misconfigured() {
 		t.Run(string(reason), func(t *testing.T) {
-			keys := bridgetest.NewKeyFiles(t)
 			synctest.Test(t, func(t *testing.T) {
 				var good ingest.Trust
 				r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), func(c *ingest.Config) {
 					good = c.Trust
 					break_(t, c)
 				})
-				sim := sendWorld(t, r, keys, 400, nil)
+				sim := sendWorld(t, r, keys, 200, nil)
 				received := map[string]time.Time{} // by subscription and sealed data's place
 				aside := 0
 				for _, s := range r.Records() {
@@ -185,8 +185,8 @@ func TestReplayCures(t *testing.T) {
 					}
 				}
 				before := len(onlyOnce(t, r))
-				if aside < 250 {
-					t.Fatalf("only %d of 400 items were set aside", aside)
+				if aside < 120 {
+					t.Fatalf("only %d of 200 items were set aside", aside)
 				}
 				r.StopIngest()
 				time.Sleep(26 * time.Hour) // every token has expired meanwhile
@@ -202,7 +202,7 @@ func TestReplayCures(t *testing.T) {
 				}
 
 				apply := replayConfig(r, good, true)
-				outcomes, err := replay(t, apply, 150)
+				outcomes, err := replay(t, apply, 60)
 				first := outcomes[ingest.ReplayProduced]
 				if !errors.Is(err, context.Canceled) || first >= aside {
 					t.Fatalf("interrupted replay: %v, %v", outcomes, err)
@@ -232,6 +232,9 @@ func TestReplayCures(t *testing.T) {
 					t.Error(d)
 				}
 
+				if reason != bridge.TokenAudience {
+					return // a week costs seconds, and is the same for each
+				}
 				time.Sleep(7 * 24 * time.Hour) // longer than the topics keep anything
 				if got := mustReplay(t, apply); got[ingest.ReplayProduced] > 0 || got[ingest.ReplayThere]+got[ingest.ReplayExpired] != aside {
 					t.Errorf("a week later: %v, want nothing produced", got)
