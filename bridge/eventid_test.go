@@ -45,7 +45,7 @@ func TestRecurringEventsAreTwo(t *testing.T) {
 		if got := id("one") == id("two"); got != c.same {
 			t.Errorf("%s: taken for the same: %v, want %v", c.name, got, c.same)
 		}
-		if c.payload != "" && id("one") != id("one") {
+		if first, second := id("one"), id("one"); c.payload != "" && first != second {
 			t.Errorf("%s: the very same delivery has two ids", c.name)
 		}
 	}

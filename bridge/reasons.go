@@ -79,7 +79,7 @@ func Reasons() []ReasonInfo {
 
 // Rejection is the error of a check that an item did not pass: theirs, not
 // ours. Detail never holds a secret or plaintext.
-type Rejection struct {
+type Rejection struct { //nolint:errname // it is what becomes of an item, and travels as an error
 	Reason Reason
 	Detail error // what exactly, for the log at debug level; may be nil
 }

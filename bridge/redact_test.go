@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"errors"
 	"testing"
 
 	"meetbridge/bridge"
@@ -68,8 +69,8 @@ func TestDecodeItemRejects(t *testing.T) {
 		`{"subscriptionId":"s","EncryptedContent":null,"encryptedContent":null}`, `{"subscriptionId":"\ud800"}`,
 	} {
 		it, err := bridge.DecodeItem([]byte(raw))
-		rej, ok := err.(*bridge.Rejection)
-		if !ok || rej.Reason != bridge.MalformedItem {
+		var rej *bridge.Rejection
+		if !errors.As(err, &rej) || rej.Reason != bridge.MalformedItem {
 			t.Errorf("%s: got %v, want %s", raw, err, bridge.MalformedItem)
 		}
 		if string(it.Raw) != raw {

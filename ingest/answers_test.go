@@ -190,7 +190,7 @@ func TestThousandItems(t *testing.T) {
 			// I6: one key, so one partition, in the order of the POST.
 			var n int
 			if _, err := fmt.Sscan(s.Text("id"), &n); err == nil && s.Topic == "chat-messages" {
-				if before, any := last[s.Partition]; any && n <= before {
+				if before, again := last[s.Partition]; again && n <= before {
 					t.Errorf("message %d stands after %d", n, before)
 				}
 				last[s.Partition] = n
@@ -242,7 +242,7 @@ func TestDrain(t *testing.T) {
 		body, feed := io.Pipe()
 		got := make(chan int, 1)
 		go func() {
-			req, _ := http.NewRequest("POST", r.NotificationURL(), body)
+			req, _ := http.NewRequest(http.MethodPost, r.NotificationURL(), body)
 			req.Header.Set("Content-Type", "application/json")
 			resp, err := r.HTTP.Do(req)
 			if err != nil {

@@ -182,6 +182,7 @@ func load(b *testing.B, addr string, conns, items int) int64 {
 					return
 				}
 				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
 				if resp.StatusCode == http.StatusAccepted {
 					acked.Add(1)
 				}

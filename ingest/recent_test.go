@@ -25,7 +25,10 @@ func TestRecentRecalls(t *testing.T) {
 		n     int
 		seen  bool
 	}{
-		{0, 1, true}, {0, 2, false}, {recallFor - time.Second, 1, true}, {recallFor, 1, true},
+		{0, 1, true},
+		{0, 2, false},
+		{recallFor - time.Second, 1, true},
+		{recallFor, 1, true},
 		{2*recallFor + time.Second, 1, false},
 	} {
 		d := &delivery{}

@@ -37,7 +37,7 @@ func (s Stored) Text(field string) string {
 // Records reads what is committed in every topic, to its end, and decodes each
 // record by the schema that the registry has for its id.
 func (r *Rig) Records() []Stored {
-	r.t.Helper()
+	r.tb.Helper()
 	const prefix = "teams."
 	var topics []kafka.ScanTopic
 	for _, k := range bridge.Kinds() {
@@ -45,42 +45,42 @@ func (r *Rig) Records() []Stored {
 	}
 	registry, err := kafka.NewRegistry(kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP}, r.log)
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	decoders := map[uint32]*schemas.Decoder{}
 	var all []Stored
 	err = kafka.Scan(ctx, r.Config.Kafka, topics, r.log, func(k *kgo.Record) error {
-		all = append(all, decode(r.t, registry, decoders, k, k.Topic[len(prefix):]))
+		all = append(all, decode(r.tb, registry, decoders, k, k.Topic[len(prefix):]))
 		return nil
 	})
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	return all
 }
 
-func decode(t testing.TB, registry *kafka.Registry, decoders map[uint32]*schemas.Decoder, k *kgo.Record, topic string) Stored {
-	t.Helper()
+func decode(tb testing.TB, registry *kafka.Registry, decoders map[uint32]*schemas.Decoder, k *kgo.Record, topic string) Stored {
+	tb.Helper()
 	id, body, err := schemas.Split(k.Value)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	d := decoders[id]
 	if d == nil {
 		text, err := registry.SchemaByID(context.Background(), int(id))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if d, err = schemas.NewDecoder(text); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		decoders[id] = d
 	}
 	value, err := d.Decode(body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s := Stored{Topic: topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Timestamp: k.Timestamp, Headers: map[string]string{}, Value: value}
 	for _, h := range k.Headers {

@@ -43,7 +43,7 @@ type Rig struct {
 	HTTP    *http.Client // reaches every host of the network
 	Metrics *prometheus.Registry
 
-	t       testing.TB
+	tb      testing.TB
 	log     *slog.Logger
 	dir     string
 	stopped bool
@@ -54,23 +54,23 @@ type Rig struct {
 type KeyFiles struct{ CertificateID, PEM string }
 
 // NewKeyFiles makes a decryption key of 2,048 bit.
-func NewKeyFiles(t testing.TB) KeyFiles {
-	t.Helper()
+func NewKeyFiles(tb testing.TB) KeyFiles {
+	tb.Helper()
 	pem, err := sealed.NewKey("rig-key", 2048, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return KeyFiles{CertificateID: "rig-key", PEM: string(pem)}
 }
 
 // NewRig starts a broker, a registry, the topics and, unless it is told to wait,
 // ingest. change, if not nil, edits ingest's configuration first.
-func NewRig(t testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.Config)) *Rig {
-	t.Helper()
+func NewRig(tb testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.Config)) *Rig {
+	tb.Helper()
 	n := NewNetwork()
-	r := &Rig{Net: n, t: t, log: log, dir: t.TempDir(), Metrics: prometheus.NewRegistry()}
+	r := &Rig{Net: n, tb: tb, log: log, dir: tb.TempDir(), Metrics: prometheus.NewRegistry()}
 	r.HTTP = &http.Client{Transport: &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}
-	t.Cleanup(r.HTTP.CloseIdleConnections)
+	tb.Cleanup(r.HTTP.CloseIdleConnections)
 	r.StartKafka()
 	for name, text := range map[string]string{
 		filepath.Join("keys", keys.CertificateID+".pem"): keys.PEM,
@@ -79,10 +79,10 @@ func NewRig(t testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.C
 	} {
 		path := filepath.Join(r.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	r.Config = ingest.Config{
@@ -109,30 +109,30 @@ func NewRig(t testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.C
 // StartKafka starts the broker and the registry, on what they kept if they ran
 // before.
 func (r *Rig) StartKafka() {
-	r.t.Helper()
+	r.tb.Helper()
 	e, err := embedded.Start(embedded.Config{
 		KafkaListen: "127.0.0.1:9092", RegistryListen: "127.0.0.1:8081", ListenFn: r.Net.Listen, DataDir: filepath.Join(r.dir, "kafka"),
 	}, r.log)
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	r.Kafka = e
-	r.t.Cleanup(func() { _ = e.Close() })
+	r.tb.Cleanup(func() { _ = e.Close() })
 }
 
 // StartIngest starts an ingest process (again).
 func (r *Rig) StartIngest() {
-	r.t.Helper()
+	r.tb.Helper()
 	cfg := r.Config
 	cfg.Listener, cfg.AdminListener = r.Listen(publicAddr), r.Listen(adminAddr)
 	cfg.Metrics = prometheus.NewRegistry()
 	s, err := ingest.New(context.Background(), cfg, r.log)
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	s.Start()
 	r.Ingest, r.Metrics, r.stopped = s, cfg.Metrics, false
-	r.t.Cleanup(r.StopIngest)
+	r.tb.Cleanup(r.StopIngest)
 }
 
 // StopIngest stops the process gracefully. A second call does nothing.
@@ -144,16 +144,16 @@ func (r *Rig) StopIngest() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := r.Ingest.Stop(ctx); err != nil {
-		r.t.Errorf("stop ingest: %v", err)
+		r.tb.Errorf("stop ingest: %v", err)
 	}
 }
 
 // Listen opens a listener of the network.
 func (r *Rig) Listen(addr string) net.Listener {
-	r.t.Helper()
+	r.tb.Helper()
 	l, err := r.Net.Listen("tcp", addr)
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	return l
 }
@@ -169,31 +169,36 @@ func (r *Rig) LifecycleURL() string { return "http://" + publicAddr + ingest.Pat
 
 // Ready waits until /readyz says so.
 func (r *Rig) Ready() {
-	r.t.Helper()
+	r.tb.Helper()
 	for range 300 {
-		resp, err := r.HTTP.Get("http://" + adminAddr + "/readyz")
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
+		if code, _, err := r.get("/readyz"); err == nil && code == http.StatusOK {
+			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	r.t.Fatal("ingest did not become ready within 30 s")
+	r.tb.Fatal("ingest did not become ready within 30 s")
 }
 
 // Admin returns what the admin port answers on path.
 func (r *Rig) Admin(path string) string {
-	r.t.Helper()
-	resp, err := r.HTTP.Get("http://" + adminAddr + path)
+	r.tb.Helper()
+	_, body, err := r.get(path)
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
+	}
+	return body
+}
+
+func (r *Rig) get(path string) (code int, body string, err error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+adminAddr+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := r.HTTP.Do(req)
+	if err != nil {
+		return 0, "", err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return string(b)
+	return resp.StatusCode, string(b), err
 }

@@ -45,11 +45,21 @@ func opened() map[string][]string {
 // topicOf says where each sample has to end, by what it is.
 func topicOf(sample string) string {
 	for _, c := range [][2]string{
-		{"callEvent", "meeting-call-events"}, {"callRecording", "call-recordings"}, {"callTranscript", "call-transcripts"},
-		{"channel", "channels"}, {"chatMessage", "chat-messages"}, {"chat.", "chats"}, {"conversationMember", "conversation-members"},
-		{"team.", "teams"}, {"teamsApp", "app-installations"}, {"lifecycle", "lifecycle"}, {"eventhubs", "other"},
-		{"virtualEvent.attendanceReport", "webinar-attendance-reports"}, {"virtualEvent.registration", "webinar-registrations"},
-		{"virtualEvent.session", "webinar-sessions"}, {"virtualEvent.", "webinars"},
+		{"callEvent", "meeting-call-events"},
+		{"callRecording", "call-recordings"},
+		{"callTranscript", "call-transcripts"},
+		{"channel", "channels"},
+		{"chatMessage", "chat-messages"},
+		{"chat.", "chats"},
+		{"conversationMember", "conversation-members"},
+		{"team.", "teams"},
+		{"teamsApp", "app-installations"},
+		{"lifecycle", "lifecycle"},
+		{"eventhubs", "other"},
+		{"virtualEvent.attendanceReport", "webinar-attendance-reports"},
+		{"virtualEvent.registration", "webinar-registrations"},
+		{"virtualEvent.session", "webinar-sessions"},
+		{"virtualEvent.", "webinars"},
 	} {
 		if strings.HasPrefix(sample, c[0]) {
 			return c[1]

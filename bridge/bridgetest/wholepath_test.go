@@ -128,7 +128,7 @@ func TestWholePath(t *testing.T) {
 		topics, partitions := map[string]int{}, map[string]int32{}
 		for _, s := range stored {
 			topics[s.Topic]++
-			if before, any := partitions[s.Key]; any && before != s.Partition {
+			if before, again := partitions[s.Key]; again && before != s.Partition {
 				t.Errorf("key %q is on partitions %d and %d", s.Key, before, s.Partition)
 			}
 			partitions[s.Key] = s.Partition

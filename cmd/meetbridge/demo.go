@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,7 +40,7 @@ authority, ingest, and a consumer. Nothing remains afterwards.
 At its end, by --records, --for or Ctrl-C, what was sent is compared with what the consumer
 found in Kafka. Exit code 0 only if they agree. With --json the last line says so as
 {"summary":{"agree":true,"sent":N,"acked":N,"stored":N,"quarantined":N,…}}, with tables by
-topic and by reason after it.
+topic and by reason after it, and keys are whole.
 
 Examples:
   meetbridge demo
@@ -285,8 +287,29 @@ func (d *demo) announce() error {
 	}
 	kafkaAddr, registry := d.where.kafka.Brokers[0], d.where.registry.URL
 	return d.t.printf("Kafka %s, schema registry %s, Microsoft Graph (simulated, seed %d) posts to http://%s%s\n"+
-		"Read along elsewhere: meetbridge tail --kafka-brokers %s --registry-url %s\n"+
-		"%s\n\n", kafkaAddr, registry, d.cmd.Seed, d.server.Addr(), ingest.PathNotifications, kafkaAddr, registry, d.untilWhen())
+		"Read along elsewhere, with keys in full: %s tail --from-beginning --kafka-brokers %s --registry-url %s\n"+
+		"%s\n\n", kafkaAddr, registry, d.cmd.Seed, d.server.Addr(), ingest.PathNotifications, program(), kafkaAddr, registry, d.untilWhen())
+}
+
+// program returns how to start this program once more from the same directory:
+// by its name where that finds it, else by its path. What go run built has none
+// that lasts, so that go run is the way.
+func program() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "meetbridge"
+	}
+	if found, err := exec.LookPath("meetbridge"); err == nil {
+		a, errA := os.Stat(self)
+		b, errB := os.Stat(found)
+		if errA == nil && errB == nil && os.SameFile(a, b) {
+			return "meetbridge"
+		}
+	}
+	if strings.Contains(self, "go-build") {
+		return "go run ./cmd/meetbridge"
+	}
+	return self
 }
 
 func (d *demo) untilWhen() string {
