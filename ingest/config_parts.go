@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -54,7 +55,7 @@ func (c Config) checkParts() []error {
 func checkListen(flag, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // by a table, without network
 	}
 	if err != nil {
 		return fmt.Errorf("%s is %q: must be HOST:PORT or :PORT, such as :8080", flag, addr)

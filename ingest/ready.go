@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,8 @@ import (
 // prepareTopics makes (with --create-topics) and verifies the topics, trying
 // until Kafka answers or ctx ends. An error is one that waiting does not cure:
 // topics that are missing or of another size than the records need.
-func (s *Server) prepareTopics(ctx context.Context, cfg Config) error {
-	adm, err := kafka.NewAdmin(cfg.Kafka, s.log)
+func (s *Server) prepareTopics(ctx context.Context, cfg Config, log *slog.Logger) error {
+	adm, err := kafka.NewAdmin(cfg.Kafka, log)
 	if err != nil {
 		return err
 	}

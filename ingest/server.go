@@ -149,7 +149,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	s.gauges(reg, ring)
 	s.background = append(s.background, func() {
 		s.life.goUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
-		s.life.goUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg)) })
+		s.life.goUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
 	})
 	return s, s.bind(ctx, cfg, reg, wrap, checks)
 }

@@ -63,7 +63,7 @@ func (c checkCmd) Run(ctx context.Context, t *terminal) error {
 		name string
 		do   func(context.Context) (string, error)
 	}{
-		{"settings", func(context.Context) (string, error) { return "those of ingest", c.Config.Check() }},
+		{"settings", func(context.Context) (string, error) { return "those of ingest", c.Check() }},
 		{"kafka", func(ctx context.Context) (string, error) { return c.checkKafka(ctx, client, kafkaErr) }},
 		{"topics", func(ctx context.Context) (string, error) { return c.checkTopics(ctx, client) }},
 		{"schemas", func(ctx context.Context) (string, error) { return c.checkSchemas(ctx, t) }},

@@ -50,6 +50,11 @@ func TestDocs(t *testing.T) {
 		"reasons":  reasonsTable(),
 		"records":  recordsTables(t),
 	}
+	for name, content := range parts {
+		if strings.Contains(content, "§") {
+			t.Errorf("%s refers to a document that its readers do not have", name)
+		}
+	}
 	used := map[string]bool{}
 	documents, err := filepath.Glob("../../docs/*.md")
 	if err != nil {

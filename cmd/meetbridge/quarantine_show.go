@@ -149,8 +149,6 @@ func (d setAsideDetail) cure() string {
 	switch d.reason.Reason {
 	case bridge.ClientStateUnknownKey:
 		return fmt.Sprintf("Add the key %q to the file --client-state-keys, if it is one of yours.", printable(d.state, keyWidth))
-	case bridge.TokenExpired, bridge.TokenNotYetValid:
-		return "Tokens are judged as of the time of receipt, also in a replay: nothing, unless that time was wrong for this version's rules."
 	case bridge.TokenIssuer:
 		return fmt.Sprintf("Correct --entra-authority and --entra-sts, if %s is an issuer to trust.", said(func(c *shownClaims) any { return c.Issuer }))
 	case bridge.TokenAudience:
