@@ -15,6 +15,7 @@ import (
 	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/sealed"
+	"meetbridge/ingest/token"
 )
 
 // prepareTopics makes (with --create-topics) and verifies the topics, trying
@@ -107,7 +108,7 @@ func checkRing(ring func() *sealed.Ring) func(context.Context) (string, error) {
 }
 
 // gauges registers what is read when it is scraped.
-func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring) {
+func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring, verifier *token.Verifier) {
 	a, o := s.handler.admission, s.outlet
 	gauge(reg, "in_flight_requests", "POSTs under way, those whose records Kafka has not acknowledged yet among them.",
 		func() float64 { return float64(a.requests.Load()) })
@@ -115,6 +116,10 @@ func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring) {
 		func() float64 { return float64(a.bytes.Load()) })
 	gauge(reg, "recent_ids", "Event ids that are remembered to recognise redeliveries.",
 		func() float64 { return float64(o.recent.size()) })
+	gauge(reg, "key_set_ready", "1 when a published key set is known, so that validation tokens can be checked, else 0.",
+		func() float64 { return truth(verifier.Ready() == nil) })
+	gauge(reg, "key_set_age_seconds", "Time since the key set that was fetched longest ago was fetched, in seconds; 0 before the first fetch. The keys stay good for a day.",
+		func() float64 { return keySetAge(verifier.KeySets(), time.Now()).Seconds() })
 	gauge(reg, "decryption_keys", "Usable decryption keys.",
 		func() float64 { return float64(ring().Len()) })
 	gauge(reg, "kafka_away", "1 while Kafka acknowledges nothing and POSTs are sent away at once, else 0.",
@@ -133,6 +138,15 @@ func count(n int, noun string) string {
 		noun += "s"
 	}
 	return strconv.Itoa(n) + " " + noun
+}
+
+func keySetAge(sets []token.KeySetState, now time.Time) (oldest time.Duration) {
+	for _, set := range sets {
+		if !set.Fetched.IsZero() {
+			oldest = max(oldest, now.Sub(set.Fetched))
+		}
+	}
+	return oldest
 }
 
 func truth(b bool) float64 {

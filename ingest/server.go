@@ -146,7 +146,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		admission: &admission{maxRequests: int64(cfg.MaxInFlight), maxBytes: int64(cfg.MaxInFlightBytes)},
 		maxBody:   int64(cfg.MaxBody), budget: cfg.AnswerWithin, metrics: m, log: log,
 	}
-	s.gauges(reg, ring)
+	s.gauges(reg, ring, verifier)
 	s.background = append(s.background, func() {
 		s.life.goUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
 		s.life.goUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
