@@ -199,11 +199,11 @@ func TestHostileDeafClients(t *testing.T) {
 			if tcp, ok := c.(*net.TCPConn); ok {
 				_ = tcp.SetReadBuffer(4 << 10)
 			}
-			_ = c.SetWriteDeadline(time.Now().Add(4500 * time.Millisecond))
+			_ = c.SetWriteDeadline(time.Now().Add(10 * time.Second))
 			for {
 				if _, err := io.WriteString(c, ask); err != nil {
 					if errors.Is(err, os.ErrDeadlineExceeded) {
-						t.Error("a client that never reads is still served after 4.5 s")
+						t.Error("a client that never reads is still served after 10 s")
 					}
 					return
 				}
