@@ -112,12 +112,12 @@ func TestWholePath(t *testing.T) {
 			}
 		})
 		r.Ready()
-		if err := sim.Run(t.Context(), graphsim.Limit{Items: 3000}); err != nil {
+		if err := sim.Run(t.Context(), graphsim.Limit{Items: 2000}); err != nil {
 			t.Error(err)
 		}
 		stored := report(t, r, sim, false)
 		sum := sim.Summary()
-		if sum.Genuine < 3000 || sum.Acked != sum.Items || sum.Late > 0 {
+		if sum.Genuine < 2000 || sum.Acked != sum.Items || sum.Late > 0 {
 			t.Errorf("%d genuine of %d items, %d acknowledged, %d late", sum.Genuine, sum.Items, sum.Acked, sum.Late)
 		}
 		for f, n := range sum.Faults {
@@ -149,7 +149,7 @@ func TestWholePathTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
 		sim := world(t, r, keys, func(c *graphsim.Config) {
-			c.Rate, c.Drain = 5, 5*time.Hour
+			c.Rate, c.Drain = 3, 5*time.Hour
 			c.Faults.Every = map[graphsim.Fault]int{graphsim.AuthorityDown: 3, graphsim.AuthoritySlow: 7, graphsim.AuthorityGarbage: 5}
 		})
 		var wg sync.WaitGroup
@@ -172,7 +172,7 @@ func TestWholePathTrouble(t *testing.T) {
 				}
 			}
 		})
-		if err := sim.Run(t.Context(), graphsim.Limit{Items: 3000}); err != nil {
+		if err := sim.Run(t.Context(), graphsim.Limit{Items: 1800}); err != nil {
 			t.Fatal(err)
 		}
 		wg.Wait()
@@ -253,7 +253,7 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		})
 		r.Ready()
-		if err := sim.Run(t.Context(), graphsim.Limit{Items: 1500}); err != nil {
+		if err := sim.Run(t.Context(), graphsim.Limit{Items: 800}); err != nil {
 			var b bytes.Buffer
 			_, _ = sim.Summary().WriteTo(&b)
 			t.Fatalf("%v\n%s", err, b.String())
