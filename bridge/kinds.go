@@ -39,37 +39,75 @@ type KindInfo struct {
 
 // Kinds returns every kind with its topic, in documentation order.
 func Kinds() []KindInfo {
-	return []KindInfo{
-		{MeetingCallEvent, "meeting-call-events", "callEvent: callStarted, callEnded, rosterUpdated and types yet unknown", "meeting", false, false},
-		{CallRecording, "call-recordings", "callRecording", "meeting", false, false},
-		{CallTranscript, "call-transcripts", "callTranscript", "meeting", false, false},
-		{ChatMessage, "chat-messages", "chatMessage in chats and channels, replies", "chat or channel thread", false, false},
-		{Chat, "chats", "chat", "chat", false, false},
-		{Channel, "channels", "channel", "channel", false, false},
-		{Team, "teams", "team", "team", false, false},
-		{ConversationMember, "conversation-members", "membership of teams, channels and chats", "the containing team, channel or chat", false, false},
-		{AppInstallation, "app-installations", "teamsAppInstallation", "the containing team, chat or user", false, false},
-		{Webinar, "webinars", "virtual events: webinars and town halls", "webinar (or town hall)", false, false},
-		{WebinarSession, "webinar-sessions", "virtualEventSession, video on demand included", "webinar (or town hall)", false, false},
-		{WebinarRegistration, "webinar-registrations", "virtualEventRegistration", "webinar (or town hall)", false, false},
-		{WebinarAttendanceReport, "webinar-attendance-reports", "meetingAttendanceReport", "webinar (or town hall)", false, false},
-		{Lifecycle, "lifecycle", "reauthorizationRequired, subscriptionRemoved, missed", "subscription", false, false},
-		{Gap, "gaps", "the renewer: a subscription was dead from … to …", "subscription's resource", false, false},
-		{SubscriptionState, "subscriptions", "the renewer's state", "subscription's resource and changeType", true, true},
-		{Quarantine, "quarantine", "what could not become a record", "subscription", false, false},
-		{Other, "other", "a genuine notification of any other resource", "resource", false, false},
+	kinds := []KindInfo{
+		{Kind: MeetingCallEvent, From: "callEvent: callStarted, callEnded, rosterUpdated and types yet unknown", Key: "meeting"},
+		{Kind: CallRecording, From: "callRecording", Key: "meeting"},
+		{Kind: CallTranscript, From: "callTranscript", Key: "meeting"},
+		{Kind: ChatMessage, From: "chatMessage in chats and channels, replies", Key: "chat or channel thread"},
+		{Kind: Chat, From: "chat", Key: "chat"},
+		{Kind: Channel, From: "channel", Key: "channel"},
+		{Kind: Team, From: "team", Key: "team"},
+		{Kind: ConversationMember, From: "membership of teams, channels and chats", Key: "the containing team, channel or chat"},
+		{Kind: AppInstallation, From: "teamsAppInstallation", Key: "the containing team, chat or user"},
+		{Kind: Webinar, From: "virtual events: webinars and town halls", Key: "webinar (or town hall)"},
+		{Kind: WebinarSession, From: "virtualEventSession, video on demand included", Key: "webinar (or town hall)"},
+		{Kind: WebinarRegistration, From: "virtualEventRegistration", Key: "webinar (or town hall)"},
+		{Kind: WebinarAttendanceReport, From: "meetingAttendanceReport", Key: "webinar (or town hall)"},
+		{Kind: Lifecycle, From: "reauthorizationRequired, subscriptionRemoved, missed", Key: "subscription"},
+		{Kind: Gap, From: "the renewer: a subscription was dead from … to …", Key: "subscription's resource"},
+		{Kind: SubscriptionState, From: "the renewer's state", Key: "subscription's resource and changeType", Compacted: true, Single: true},
+		{Kind: Quarantine, From: "what could not become a record", Key: "subscription"},
+		{Kind: Other, From: "a genuine notification of any other resource", Key: "resource"},
 	}
+	for i := range kinds {
+		kinds[i].Topic = kinds[i].Kind.Topic()
+	}
+	return kinds
 }
 
 // Topic returns the topic of k without its prefix, "" for a value outside the
 // list.
 func (k Kind) Topic() string {
-	for _, i := range Kinds() {
-		if i.Kind == k {
-			return i.Topic
-		}
+	switch k {
+	case Other:
+		return "other"
+	case MeetingCallEvent:
+		return "meeting-call-events"
+	case CallRecording:
+		return "call-recordings"
+	case CallTranscript:
+		return "call-transcripts"
+	case ChatMessage:
+		return "chat-messages"
+	case Chat:
+		return "chats"
+	case Channel:
+		return "channels"
+	case Team:
+		return "teams"
+	case ConversationMember:
+		return "conversation-members"
+	case AppInstallation:
+		return "app-installations"
+	case Webinar:
+		return "webinars"
+	case WebinarSession:
+		return "webinar-sessions"
+	case WebinarRegistration:
+		return "webinar-registrations"
+	case WebinarAttendanceReport:
+		return "webinar-attendance-reports"
+	case Lifecycle:
+		return "lifecycle"
+	case Gap:
+		return "gaps"
+	case SubscriptionState:
+		return "subscriptions"
+	case Quarantine:
+		return "quarantine"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // String returns the topic without prefix: the name under which metrics, logs

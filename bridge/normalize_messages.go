@@ -114,6 +114,11 @@ func (e *eventDetailJSON) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 }
 
 func (in *input) chatMessage() (fed, stamp, error) {
+	if len(in.text) == 0 { // a basic notification, which says only where the message is
+		rec := &schemas.ChatMessage{}
+		in.locate(rec, nil)
+		return rec, stamp{}, nil
+	}
 	w := &chatMessageJSON{}
 	if err := unmarshal(in.text, w); err != nil {
 		return nil, stamp{}, err
@@ -127,16 +132,7 @@ func (in *input) chatMessage() (fed, stamp, error) {
 	}
 	rec := &w.rec
 	rec.ReplyToID = w.ReplyToID.ptr()
-	if own := &p.MessageID; p.ReplyID == "" {
-		rec.ID = in.id(own, &w.ID)
-	} else {
-		rec.ID = in.id(&p.ReplyID, &w.ID)
-		if rec.ReplyToID == nil {
-			rec.ReplyToID = optional(own)
-		}
-	}
-	rec.ChatID, rec.TeamID, rec.ChannelID = optional(&p.ChatID), optional(&p.TeamID), optional(&p.ChannelID)
-	rec.UserID = optional(&p.UserID)
+	in.locate(rec, &w.ID)
 	rec.MessageType, rec.Importance = w.MessageType.ptr(), w.Importance.ptr()
 	rec.FromID, rec.FromKind = w.From.who.ID.ptr(), w.From.kind.ptr()
 	rec.FromDisplayName, rec.FromTenantID = w.From.who.DisplayName.ptr(), w.From.who.TenantID.ptr()
@@ -150,6 +146,27 @@ func (in *input) chatMessage() (fed, stamp, error) {
 	rec.CreatedDateTime, rec.LastModifiedDateTime = w.CreatedDateTime.ptr(), w.LastModifiedDateTime.ptr()
 	rec.LastEditedDateTime, rec.DeletedDateTime = w.LastEditedDateTime.ptr(), w.DeletedDateTime.ptr()
 	w.lists()
+	w.event()
+	w.violation()
+	return rec, w.at(in.change), nil
+}
+
+// locate sets where the message is; said is the id in the payload.
+func (in *input) locate(rec *schemas.ChatMessage, said *str) {
+	p := &in.path
+	if p.ReplyID == "" {
+		rec.ID = in.id(&p.MessageID, said)
+	} else {
+		rec.ID = in.id(&p.ReplyID, said)
+		rec.ReplyToID = either(rec.ReplyToID, optional(&p.MessageID))
+	}
+	rec.ChatID, rec.TeamID, rec.ChannelID = optional(&p.ChatID), optional(&p.TeamID), optional(&p.ChannelID)
+	rec.UserID = optional(&p.UserID)
+}
+
+// event sets what a system message reports.
+func (w *chatMessageJSON) event() {
+	rec := &w.rec
 	rec.EventDetail, rec.EventDetailCallID = w.EventDetail.text.ptr(), w.EventDetail.parts.CallID.ptr()
 	if t := &w.EventDetail.parts.Type; t.ok {
 		t.s = shortType(t.s)
@@ -159,13 +176,16 @@ func (in *input) chatMessage() (fed, stamp, error) {
 	rec.EventDetailInitiatorID, rec.EventDetailInitiatorKind = by.who.ID.ptr(), by.kind.ptr()
 	rec.EventDetailInitiatorDisplayName = by.who.DisplayName.ptr()
 	rec.EventDetailInitiatorIdentityType = by.who.identityType()
-	v := &w.Violation
+}
+
+// violation sets what a policy found in the message.
+func (w *chatMessageJSON) violation() {
+	rec, v := &w.rec, &w.Violation
 	rec.PolicyViolationDlpAction, rec.PolicyViolationJustificationText = v.DlpAction.ptr(), v.Justification.ptr()
 	rec.PolicyViolationUserAction, rec.PolicyViolationVerdictDetails = v.UserAction.ptr(), v.VerdictDetails.ptr()
 	rec.PolicyViolationPolicyTipGeneralText = v.Tip.GeneralText.ptr()
 	rec.PolicyViolationPolicyTipComplianceURL = v.Tip.ComplianceURL.ptr()
 	rec.PolicyViolationPolicyTipMatchedConditionDescriptions = texts(v.Tip.Conditions)
-	return rec, w.at(in.change), nil
 }
 
 // at returns when the change happened.

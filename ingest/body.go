@@ -1,12 +1,12 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 )
 
 var (
@@ -25,37 +25,54 @@ const readStep = 64 << 10
 // without it the requests being read would have no bound of their own.
 const leastShare = 4 << 10
 
-// readBody appends r's body to buf, reserving its bytes in t as they come.
-func readBody(r *http.Request, buf *bytes.Buffer, maxBody int64, t *ticket) error {
+// readBody returns r's body, reserving its bytes in t as they come.
+func readBody(r *http.Request, maxBody int64, t *ticket) ([]byte, error) {
 	if r.ContentLength > maxBody {
-		return errBodyTooLarge
+		return nil, errBodyTooLarge
 	}
 	if !t.grow(leastShare) {
-		return errFull
+		return nil, errFull
 	}
+	var body []byte
 	for {
-		step := int64(readStep)
-		if left := r.ContentLength - int64(buf.Len()); r.ContentLength >= 0 && left < step {
-			step = left + 1 // one more than promised, to meet the end in one go
+		step := readStep
+		if left := r.ContentLength - int64(len(body)); r.ContentLength >= 0 && left < readStep {
+			step = int(left) + 1 // one more than promised, to meet the end in one go
 		}
-		if !t.grow(step) {
-			return errFull
+		if !t.grow(int64(step)) {
+			return nil, errFull
 		}
-		buf.Grow(int(step))
-		_, err := io.CopyN(buf, r.Body, step)
-		if int64(buf.Len()) > maxBody {
-			return errBodyTooLarge
+		body = slices.Grow(body, step)
+		have := len(body)
+		n, err := fill(r.Body, body[have:have+step])
+		body = body[:have+n]
+		if int64(len(body)) > maxBody {
+			return nil, errBodyTooLarge
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			return nil
+			return body, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return errBodyTooSlow
+			return nil, errBodyTooSlow
 		default:
-			return errBodyBroken
+			return nil, errBodyBroken
 		}
 	}
+}
+
+// fill reads until b is full or r fails. Unlike io.ReadFull it leaves r's error as
+// it is: the end of a body is one thing, and a body that was cut off another.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+	}
+	if n == len(b) {
+		return n, nil
+	}
+	return n, err
 }
 
 // isJSON reports whether the request's content type is one that Graph's

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -33,17 +32,21 @@ func TestReadBody(t *testing.T) {
 		{"no room", strings.NewReader(strings.Repeat("x", limit)), limit, limit / 2, errFull},
 		{"slow", failing(100, os.ErrDeadlineExceeded), 1000, 1 << 20, errBodyTooSlow},
 		{"broken", failing(100, io.ErrUnexpectedEOF), 1000, 1 << 20, errBodyBroken},
+		{"broken, chunked", failing(100, io.ErrUnexpectedEOF), -1, 1 << 20, errBodyBroken},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", c.body)
 		r.ContentLength = c.length
 		a := &admission{maxRequests: 1, maxBytes: c.max}
 		ticket := a.newTicket()
-		var buf bytes.Buffer
-		if err := readBody(r, &buf, limit, ticket); !errors.Is(err, c.want) {
+		body, err := readBody(r, limit, ticket)
+		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
-		if held := a.bytes.Load(); held < min(int64(buf.Len()), c.max) {
-			t.Errorf("%s: %d bytes read but %d reserved", c.name, buf.Len(), held)
+		if err == nil && c.length >= 0 && int64(len(body)) != c.length {
+			t.Errorf("%s: %d bytes read, want %d", c.name, len(body), c.length)
+		}
+		if held := a.bytes.Load(); held < min(int64(len(body)), c.max) {
+			t.Errorf("%s: %d bytes read but %d reserved", c.name, len(body), held)
 		}
 		ticket.release()
 		if a.bytes.Load() != 0 {

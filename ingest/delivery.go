@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"sync/atomic"
+	"time"
 
 	"meetbridge/bridge"
 )
@@ -46,6 +47,18 @@ func (p *post) settle(acknowledged bool) {
 	}
 	p.ticket.release()
 	p.close()
+}
+
+// wait returns true when p is done, false if the deadline comes first.
+func (p *post) wait(deadline time.Time) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // close says that no more items come; called once by the handler.

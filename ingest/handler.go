@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,19 +48,17 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	if !isJSON(r.Header) {
 		return refuse(w, http.StatusUnsupportedMediaType)
 	}
-	ctx, cancel := context.WithDeadline(r.Context(), arrived.Add(h.budget))
-	defer cancel()
-
+	ctx := r.Context()
 	ticket := h.admission.newTicket()
 	defer ticket.release()
-	body := &bytes.Buffer{}
-	if err := readBody(r, body, h.maxBody, ticket); err != nil {
+	body, err := readBody(r, h.maxBody, ticket)
+	if err != nil {
 		return h.answer(ctx, w, err)
 	}
 	if h.pipeline.out.kafka.away() || !ticket.enter() {
 		return h.unavailable(w, false)
 	}
-	return h.answer(ctx, w, h.pipeline.take(ctx, body.Bytes(), arrived, ticket))
+	return h.answer(ctx, w, h.pipeline.take(ctx, body, arrived, arrived.Add(h.budget), ticket))
 }
 
 // answer is the one place where an error becomes a status code.

@@ -29,29 +29,32 @@ const maxHeader = 8 << 10
 // than maxHeader stands in the value only.
 func headers(it *bridge.Item, rec bridge.Record, traceparent string) []kgo.RecordHeader {
 	h := make([]kgo.RecordHeader, 0, 8)
-	add := func(key, value string) {
-		if value != "" && len(value) <= maxHeader {
-			h = append(h, kgo.RecordHeader{Key: key, Value: []byte(value)})
+	room := make([]byte, 0, 288+len(it.Resource)) // of all values: one allocation instead of eight
+	add := func(key string, value ...string) {
+		from := len(room)
+		for _, v := range value {
+			room = append(room, v...)
 		}
+		if n := len(room) - from; n == 0 || n > maxHeader {
+			room = room[:from]
+			return
+		}
+		h = append(h, kgo.RecordHeader{Key: key, Value: room[from:len(room):len(room)]})
 	}
 	add("ce_specversion", "1.0")
 	add(eventIDHeader, rec.EventID)
-	add("ce_type", "com.microsoft.graph."+rec.Type)
-	add("ce_source", source(it))
+	add("ce_type", "com.microsoft.graph.", rec.Type)
+	if len(it.TenantID) > maxKey || len(it.SubscriptionID) > maxKey {
+		add("ce_source", "/") // required; ids that are none of Graph's do not belong there
+	} else {
+		add("ce_source", "/tenants/", it.TenantID, "/subscriptions/", it.SubscriptionID)
+	}
 	add("ce_subject", it.Resource)
-	add("ce_time", when(rec).UTC().Format(time.RFC3339Nano))
+	var at [len(time.RFC3339Nano)]byte
+	add("ce_time", string(when(rec).UTC().AppendFormat(at[:0], time.RFC3339Nano)))
 	add("content-type", contentType)
 	add("traceparent", traceparent)
 	return h
-}
-
-// source names the subscription that it is of, "/" where its ids are no ids of
-// Graph's: CloudEvents requires a source.
-func source(it *bridge.Item) string {
-	if len(it.TenantID) > maxKey || len(it.SubscriptionID) > maxKey {
-		return "/"
-	}
-	return "/tenants/" + it.TenantID + "/subscriptions/" + it.SubscriptionID
 }
 
 // when returns when rec's event was: as its payload says, else when we heard.

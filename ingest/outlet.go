@@ -31,7 +31,7 @@ type outlet struct {
 
 // outgoing is one record with what is needed should Kafka refuse it.
 type outgoing struct {
-	*delivery
+	delivery
 	key        id
 	repeatable bool // key identifies it: a redelivery has the same
 	digest     id   // of the sealed item it came from; zero if none
@@ -44,7 +44,7 @@ type outgoing struct {
 // produce hands rec to Kafka unless it is there or on its way already.
 func (o *outlet) produce(post *post, w *work, rec bridge.Record, repeatable bool, verdict token.Verdict, trace string) {
 	g := &outgoing{
-		delivery:   &delivery{post: post, kind: rec.Kind, outcome: bridge.Produced},
+		delivery:   delivery{post: post, kind: rec.Kind, outcome: bridge.Produced},
 		repeatable: repeatable, digest: w.digest, work: w, verdict: verdict, record: rec, trace: trace,
 	}
 	o.claimAndSend(g)
@@ -58,10 +58,10 @@ func (o *outlet) claimAndSend(g *outgoing) {
 			return
 		}
 		g.key = id(u)
-		seen, joined := o.recent.claim(g.key, g.delivery, time.Now())
+		seen, joined := o.recent.claim(g.key, &g.delivery, time.Now())
 		if seen {
 			g.outcome = bridge.Duplicate
-			o.settle(g.delivery, nil)
+			o.settle(&g.delivery, nil)
 			return
 		}
 		if joined {
@@ -127,7 +127,7 @@ func (o *outlet) done(g *outgoing, err error) {
 			o.recent.remember(g.digest, now)
 		}
 	}
-	o.settle(g.delivery, err)
+	o.settle(&g.delivery, err)
 }
 
 // settle counts d's outcome and tells its POST.

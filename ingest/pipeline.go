@@ -44,10 +44,11 @@ type work struct {
 
 // take brings every item of body into Kafka as a record or into quarantine, and
 // returns nil when Kafka has acknowledged all of them (I1). It returns
-// errUnavailable when some could not be delivered before ctx ended, or an error
+// errUnavailable when some could not be delivered by the deadline, or an error
 // of bridge.DecodeCollection. Items that were handed to the producer go on after
-// it returned: p knows them, and their redelivery will be recognised.
-func (p *pipeline) take(ctx context.Context, body []byte, arrived time.Time, ticket *ticket) error {
+// it returned: p knows them, and their redelivery will be recognised. A sender
+// who goes away meanwhile changes nothing: Graph would send it all again.
+func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time.Time, ticket *ticket) error {
 	lap := p.metrics.laps(arrived)
 	lap(stageBody)
 	c, err := bridge.DecodeCollection(body)
@@ -57,13 +58,13 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived time.Time, tic
 	items := decode(c.Items)
 	lap(stageDecode)
 
-	verdict, err := p.prove(ctx, items, c.Tokens, arrived)
+	verdict, err := p.prove(ctx, items, c.Tokens, arrived, deadline)
 	if err != nil {
 		return err
 	}
 	lap(stageProve)
 
-	p.open(ctx, items)
+	p.open(items, deadline)
 	lap(stageOpen)
 
 	post := newPost(ticket)
@@ -81,9 +82,7 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived time.Time, tic
 	lap(stageRecord)
 
 	handed := time.Now()
-	select {
-	case <-post.done:
-	case <-ctx.Done():
+	if !post.wait(deadline) {
 		p.out.kafka.missed(handed)
 		return errUnavailable
 	}
@@ -106,7 +105,7 @@ func decode(raw []jsontext.Value) []work {
 // and for sealed ones a validation token of their tenant. The tokens of a POST
 // are looked at only when one of its items is sealed and has a good clientState,
 // or one that may become good: a stranger cannot make us work.
-func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now time.Time) (token.Verdict, error) {
+func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now, deadline time.Time) (token.Verdict, error) {
 	states := p.clientStates.get()
 	sealed := false
 	for i := range items {
@@ -120,6 +119,8 @@ func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now
 	if !sealed {
 		return token.Verdict{}, nil
 	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	verdict, err := p.tokens.Verify(ctx, tokens, now)
 	if err != nil {
 		p.log.WarnContext(ctx, "validation tokens cannot be checked", "error", err)
@@ -160,10 +161,10 @@ func (p *pipeline) mayBeOurs(w *work, tokens []string, now time.Time) bool {
 }
 
 // open decrypts the sealed items that were proven, on all processors: a POST of
-// a thousand would outlast its budget on one. Items that ctx's end left unopened
-// get errUnavailable; those opened before go on, so that each repetition of a
-// POST gets further than the last.
-func (p *pipeline) open(ctx context.Context, items []work) {
+// a thousand would outlast its budget on one. Items that the deadline left
+// unopened get errUnavailable; those opened before go on, so that each repetition
+// of a POST gets further than the last.
+func (p *pipeline) open(items []work, deadline time.Time) {
 	var todo []*work
 	for i := range items {
 		w := &items[i]
@@ -180,7 +181,7 @@ func (p *pipeline) open(ctx context.Context, items []work) {
 	}
 	ring := p.ring()
 	one := func(w *work) {
-		if ctx.Err() != nil {
+		if !time.Now().Before(deadline) {
 			w.err = errUnavailable
 			return
 		}

@@ -34,10 +34,10 @@ func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, arrived 
 	rej := &bridge.Rejection{Reason: bridge.MalformedItem}
 	errors.As(w.err, &rej)
 	o.metrics.reasons[rej.Reason].Inc()
-	d := &delivery{post: post, kind: bridge.Quarantine, outcome: bridge.Quarantined}
+	d := delivery{post: post, kind: bridge.Quarantine, outcome: bridge.Quarantined}
 	if limited(rej.Reason) && !o.forged.AllowN(arrived, max(len(w.item.Raw), leastCost)) {
 		d.outcome = bridge.QuarantineLimited
-		o.settle(d, nil)
+		o.settle(&d, nil)
 		return
 	}
 	eventID, repeatable := quarantineID(w)

@@ -186,8 +186,8 @@ func TestOutage(t *testing.T) {
 		away, return_ func(*site)
 		within        time.Duration
 	}{
-		{"stopped", func(s *site) { s.stop() }, func(s *site) { s.start() }, 2 * time.Second},
-		{"unreachable", func(s *site) { s.net.Cut(true) }, func(s *site) { s.net.Cut(false) }, 2 * time.Second},
+		{"stopped", func(s *site) { s.stop() }, func(s *site) { s.start() }, 2200 * time.Millisecond},
+		{"unreachable", func(s *site) { s.net.Cut(true) }, func(s *site) { s.net.Cut(false) }, 2200 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -49,14 +49,13 @@ const (
 
 	defaultBufferedRecords = 20_000
 	defaultBufferedBytes   = 128 << 20
-	defaultLinger          = time.Millisecond
 )
 
 // ProducerConfig is how to produce. Its struct tags are the command line's
 // table. The zero value is good.
 type ProducerConfig struct {
 	Compression        string           `name:"compression" default:"lz4" enum:"zstd,lz4,snappy,gzip,none" help:"Compression of the batches: zstd, lz4, snappy, gzip or none. lz4 costs a fraction of zstd's time; zstd makes the topics smaller."`
-	Linger             time.Duration    `name:"linger" default:"1ms" help:"How long a record waits for others to share its batch."`
+	Linger             time.Duration    `name:"linger" default:"0s" help:"How long a record waits for others to share its batch. Under load they share one anyway, since each batch waits until those before it are answered."`
 	MaxBufferedRecords int              `name:"max-buffered-records" default:"20000" help:"Records that may wait for Kafka; beyond that Graph gets 503."`
 	MaxBufferedBytes   units.Base2Bytes `name:"max-buffered-bytes" default:"128MiB" help:"Bytes that may wait for Kafka; beyond that Graph gets 503."`
 
@@ -133,7 +132,6 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 
 // complete sets what is zero to its default.
 func (p *ProducerConfig) complete() {
-	p.Linger = cmp.Or(p.Linger, defaultLinger)
 	p.MaxBufferedRecords = cmp.Or(p.MaxBufferedRecords, defaultBufferedRecords)
 	p.MaxBufferedBytes = cmp.Or(p.MaxBufferedBytes, defaultBufferedBytes)
 }

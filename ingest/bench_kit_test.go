@@ -1,0 +1,258 @@
+package ingest_test
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/units"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/graph/graphsim"
+	"meetbridge/bridge/graph/graphsim/load"
+	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/kafka/embedded"
+	"meetbridge/bridge/sealed"
+	"meetbridge/ingest"
+)
+
+const (
+	benchState = "bench-client-state"
+	benchApp   = "11111111-1111-4111-8111-111111111111"
+	bareTopic  = "bare" // where the bare loop's bodies go
+)
+
+// bench is one process's worth of everything: a broker, a registry, an ingest
+// and, beside it, the bare loop, which no bridge can beat.
+type bench struct {
+	b      *testing.B
+	kafka  *embedded.Embedded
+	world  graphsim.Config
+	ingest string // host:port
+	admin  string // host:port
+	bare   string // host:port
+	adm    *kadm.Client
+
+	recorder *load.Recorder
+	key      *rsa.PrivateKey // of the world's seal, if it seals
+}
+
+// newBench starts all. bits is the size of the decryption key; 0: the world's
+// notifications are basic.
+func newBench(b *testing.B, bits int) *bench {
+	b.Helper()
+	n := &bench{b: b, world: graphsim.Config{Seed: 1, Basic: bits == 0, AppIDs: []string{benchApp}, ClientState: func(string) string { return benchState }}}
+	log := slog.New(slog.DiscardHandler)
+	var err error
+	if n.kafka, err = embedded.Start(embedded.Config{}, log); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = n.kafka.Close() })
+	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.KafkaAddrs()...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(client.Close)
+	n.adm = kadm.NewClient(client)
+	if _, err := n.adm.CreateTopic(b.Context(), 12, 1, nil, bareTopic); err != nil {
+		b.Fatal(err)
+	}
+	n.startBare()
+	n.startIngest(bits, log)
+	return n
+}
+
+// startIngest starts a server that trusts the world, and waits until it is ready.
+func (n *bench) startIngest(bits int, log *slog.Logger) {
+	b, dir := n.b, n.b.TempDir()
+	states := filepath.Join(dir, "states")
+	if err := os.WriteFile(states, []byte(benchState+"\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	cfg := ingest.Config{
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
+		AnswerWithin: 2500 * time.Millisecond, MaxBody: 16 * units.MiB, MaxInFlight: 4096, MaxInFlightBytes: 64 * units.MiB,
+		Kafka: kafka.Config{Brokers: n.kafka.KafkaAddrs()}, Registry: kafka.RegistryConfig{URL: n.kafka.RegistryURL()},
+		TopicPrefix: "teams.", CreateTopics: true, TopicPartitions: 12, TopicReplication: 1,
+		Trust:   ingest.Trust{EntraAuthority: "https://login.microsoftonline.com", EntraSTS: "https://sts.windows.net", ClientStates: states},
+		Content: ingest.Content{Payload: "keep"}, RecentIDs: 1_000_000, QuarantineRate: units.MiB,
+	}
+	if bits > 0 {
+		cfg.Trust.DecryptionKeys, cfg.Trust.AppIDs = n.decryptionKey(dir, bits), n.world.AppIDs
+	}
+	n.startWorld()
+	if bits > 0 {
+		cfg.Trust.EntraAuthority = "http://" + n.world.Listener.Addr().String()
+		cfg.Trust.EntraSTS = cfg.Trust.EntraAuthority + "/sts"
+	}
+	s, err := ingest.New(context.Background(), cfg, log)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Start()
+	b.Cleanup(func() { _ = s.Stop(context.Background()) })
+	n.ingest, n.admin = s.Addr(), s.AdminAddr()
+	for range 500 {
+		resp, err := http.Get("http://" + s.AdminAddr() + "/readyz")
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.Fatal("ingest did not become ready")
+}
+
+// decryptionKey makes a key of that size, of which the world gets the
+// certificate, and returns its directory.
+func (n *bench) decryptionKey(dir string, bits int) string {
+	n.b.Helper()
+	text, err := sealed.NewKey("bench", bits, time.Now())
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	keys := filepath.Join(dir, "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		n.b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(keys, "bench.pem"), text, 0o600); err != nil {
+		n.b.Fatal(err)
+	}
+	n.key = readKey(n.b, filepath.Join(keys, "bench.pem"))
+	_, rest := pem.Decode(text)
+	block, _ := pem.Decode(rest)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	n.world.Certificates = []graphsim.Certificate{{ID: "bench", Certificate: cert}}
+	return keys
+}
+
+// startWorld starts the world, which serves the keys that it signs its tokens with.
+func (n *bench) startWorld() {
+	n.b.Helper()
+	if !n.world.Basic {
+		for _, name := range []string{"a", "b"} {
+			n.world.SigningKeys = append(n.world.SigningKeys, readKey(n.b, "token/testdata/keys/"+name+".pem"))
+		}
+		var err error
+		if n.world.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			n.b.Fatal(err)
+		}
+	}
+	recorder, err := load.NewRecorder(n.b.Context(), n.world)
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	n.recorder = recorder
+	n.b.Cleanup(func() { _ = recorder.Stop(context.Background()) })
+}
+
+func readKey(tb testing.TB, path string) *rsa.PrivateKey {
+	tb.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	block, _ := pem.Decode(file)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return key.(*rsa.PrivateKey)
+}
+
+// startBare starts the bare loop: a handler that hands the body to Kafka and
+// waits for its acknowledgement.
+func (n *bench) startBare() {
+	client, err := kgo.NewClient(kgo.SeedBrokers(n.kafka.KafkaAddrs()...), kgo.MaxBufferedRecords(20_000))
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	n.b.Cleanup(client.Close)
+	h := ingest.BareEcho(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = client.ProduceSync(r.Context(), &kgo.Record{Topic: bareTopic, Value: body}).FirstErr()
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	srv := &http.Server{Handler: h}
+	go func() { _ = srv.Serve(l) }()
+	n.b.Cleanup(func() { _ = srv.Close() })
+	n.bare = l.Addr().String()
+}
+
+// posts records so many POSTs of the world.
+func (n *bench) posts(count, items int) *load.Posts {
+	n.b.Helper()
+	p, err := n.recorder.Posts(n.b.Context(), count, items)
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	return p
+}
+
+// check fails the benchmark unless Kafka holds just what was acknowledged: as
+// many of ours, none of them in quarantine, and as many of the bare loop's (I1).
+func (n *bench) check(ours, bare int64) {
+	n.b.Helper()
+	ends, err := n.adm.ListEndOffsets(context.Background())
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	stored := map[string]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		switch quarantine := "teams." + bridge.Quarantine.Topic(); {
+		case o.Topic == quarantine, o.Topic == bareTopic:
+			stored[o.Topic] += o.Offset
+		case strings.HasPrefix(o.Topic, "teams."):
+			stored["teams."] += o.Offset
+		}
+	})
+	if stored["teams."] != ours || stored["teams.quarantine"] != 0 || stored[bareTopic] != bare {
+		n.b.Fatalf("acknowledged %d items and %d bodies, stored %v", ours, bare, stored)
+	}
+}
+
+// all fails the benchmark unless every POST was acknowledged.
+func (n *bench) all(r load.Result) load.Result {
+	n.b.Helper()
+	if r.Broken > 0 || r.Codes[http.StatusAccepted] != r.Posts() || r.Posts() == 0 {
+		n.b.Fatalf("not all acknowledged: %v, %d without an answer", r.Codes, r.Broken)
+	}
+	return r
+}
+
+// cpuTime returns what this process has spent on processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
