@@ -64,7 +64,11 @@ func parseKeyFile(id string, file []byte) (*key, error) {
 	case len(private) > 1:
 		return nil, errors.New("the file holds several private keys: give each a file of its own, named after its encryptionCertificateId")
 	}
-	k := &key{id: id, bits: private[0].N.BitLen(), size: private[0].Size(), unwrapper: newUnwrapper(private[0])}
+	unwrapper, err := newUnwrapper(private[0])
+	if err != nil {
+		return nil, err
+	}
+	k := &key{id: id, bits: private[0].N.BitLen(), size: private[0].Size(), unwrapper: unwrapper}
 	for _, cert := range certs {
 		if private[0].PublicKey.Equal(cert.PublicKey) {
 			k.thumbprint = fmt.Sprintf("%X", sha1.Sum(cert.Raw))

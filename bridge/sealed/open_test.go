@@ -3,7 +3,6 @@ package sealed_test
 import (
 	"bytes"
 	"crypto/aes"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -297,38 +296,5 @@ func FuzzOpen(f *testing.F) {
 		if !bytes.Equal(got, plain) && !bytes.Equal(got, v.plain) {
 			t.Errorf("opened what nobody sealed: %q", got)
 		}
-	})
-}
-
-// BenchmarkOpen stands beside the private-key operation alone, which bounds it.
-func BenchmarkOpen(b *testing.B) {
-	one, _ := twoPEMs(b)
-	key, _ := blocks(b, one)
-	ring := load(b, map[string][]byte{"one.pem": one})
-	plain := readOfficial(b).plain
-	content := sealing{public: &key.PublicKey}.seal(b, "one", plain)
-	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, &key.PublicKey, make([]byte, 32), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("RSA-2048", func(b *testing.B) {
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				if _, err := rsa.DecryptOAEP(sha1.New(), nil, key, wrapped, nil); err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	})
-	b.Run("Open-2048", func(b *testing.B) {
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				if _, err := ring.Open(content); err != nil {
-					b.Error(err)
-				}
-			}
-		})
 	})
 }

@@ -40,6 +40,21 @@ func readKey(tb testing.TB, name string) []byte {
 	return b
 }
 
+// readPrivate returns the private key in a key file.
+func readPrivate(tb testing.TB, name string) *rsa.PrivateKey {
+	tb.Helper()
+	block, _ := pem.Decode(readKey(tb, name))
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		tb.Fatalf("%s holds a %T", name, parsed)
+	}
+	return key
+}
+
 // blocks returns the parsed private key and certificate of a key file.
 func blocks(tb testing.TB, file []byte) (*rsa.PrivateKey, *x509.Certificate) {
 	tb.Helper()

@@ -90,7 +90,7 @@ func (w *WatchedRing) take(ctx context.Context, files map[string]keyFile) {
 	w.files = files
 	ring := newRing(files)
 	w.ring.Store(ring)
-	w.log.InfoContext(ctx, "decryption keys loaded", "key_ids", ring.IDs())
+	w.log.InfoContext(ctx, "decryption keys loaded", "key_ids", ring.IDs(), "rsa", implementation())
 }
 
 // same reports whether nothing happened to a file: its content and, for one
