@@ -1,17 +1,17 @@
 package bridge
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 var (
 	errNotObject      = errors.New("read item: not a JSON object")
+	errDuplicate      = errors.New("read item: a member stands twice")
 	errNoSubscription = errors.New("read item: subscriptionId is missing or empty")
 	// ErrTooManyItems is returned by DecodeCollection for more than MaxItems.
 	ErrTooManyItems = errors.New("bridge: too many items in one collection")
@@ -37,56 +37,70 @@ type Collection struct {
 // invalid UTF-8 inside an item are DecodeItem's business; here they only have
 // to be JSON.
 func DecodeCollection(body []byte) (Collection, error) {
-	var c Collection
-	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	r := collectionReader{body: body}
+	if err := json.Unmarshal(body, &r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return Collection{}, fmt.Errorf("read collection: %w", err)
+	}
+	return r.collection, nil
+}
+
+// collectionReader reads a collection member by member.
+type collectionReader struct {
+	collection Collection
+	body       []byte
+	seen       bool // "value" was there
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (r *collectionReader) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() != '{' {
-		if _, err := d.ReadValue(); err != nil {
-			return c, fmt.Errorf("read collection: %w", err)
+		if err := d.SkipValue(); err != nil {
+			return err
 		}
-		return c, ErrNotCollection
+		return ErrNotCollection
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return c, fmt.Errorf("read collection: %w", err)
+		return err
 	}
-	seen := false
-	for d.PeekKind() != '}' {
+	for d.PeekKind() == '"' {
 		name, err := d.ReadToken()
 		if err != nil {
-			return c, fmt.Errorf("read collection: %w", err)
+			return err
 		}
-		switch member := name.String(); {
-		case strings.EqualFold(member, "value"):
-			if d.PeekKind() != '[' {
-				return c, fmt.Errorf("%w: value is not an array", ErrNotCollection)
-			}
-			if seen {
-				return c, fmt.Errorf("%w: value stands twice", ErrNotCollection)
-			}
-			seen = true
-			c.Items, err = readArray(d, body)
-		case strings.EqualFold(member, "validationTokens") && d.PeekKind() == '[':
-			var tokens []jsontext.Value
-			tokens, err = readArray(d, body)
-			for _, t := range tokens {
-				c.Tokens = append(c.Tokens, text(t))
-			}
-		default:
-			err = d.SkipValue()
-		}
-		if err != nil {
-			return c, fmt.Errorf("read collection: %w", err)
+		if err := r.member(d, name.String()); err != nil {
+			return err
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return c, fmt.Errorf("read collection: %w", err)
+		return err
 	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("%w: something follows the collection", ErrNotCollection)
+	if !r.seen {
+		return fmt.Errorf("%w: value is missing", ErrNotCollection)
 	}
-	if !seen {
-		return c, fmt.Errorf("%w: value is missing", ErrNotCollection)
+	return nil
+}
+
+func (r *collectionReader) member(d *jsontext.Decoder, name string) (err error) {
+	switch {
+	case strings.EqualFold(name, "value"):
+		if d.PeekKind() != '[' {
+			return fmt.Errorf("%w: value is not an array", ErrNotCollection)
+		}
+		if r.seen {
+			return fmt.Errorf("%w: value stands twice", ErrNotCollection)
+		}
+		r.seen = true
+		r.collection.Items, err = readArray(d, r.body)
+		return err
+	case strings.EqualFold(name, "validationTokens") && d.PeekKind() == '[':
+		tokens, err := readArray(d, r.body)
+		for _, t := range tokens {
+			r.collection.Tokens = append(r.collection.Tokens, text(t))
+		}
+		return err
+	default:
+		return d.SkipValue()
 	}
-	return c, nil
 }
 
 // readArray returns the elements of the array that comes next, as parts of body.

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"bytes"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -9,29 +11,29 @@ import (
 // Member names are matched in any letter case, since Graph has sent
 // "EncryptedContent" too (FACTS §5.1). What is absent or null is zero.
 type Item struct {
-	ID               string            `json:"id"` // the notification's own id; absent in every Teams sample
-	SubscriptionID   string            `json:"subscriptionId"`
-	TenantID         string            `json:"tenantId"`
-	OrganizationID   string            `json:"organizationId"` // seen beside tenantId in call events
-	ClientState      string            `json:"clientState"`
-	ChangeType       string            `json:"changeType"`     // as sent; compare folded
-	LifecycleEvent   string            `json:"lifecycleEvent"` // non-empty: a lifecycle notice
-	Resource         string            `json:"resource"`
-	ExpirationTime   string            `json:"subscriptionExpirationDateTime"` // as sent
-	ResourceData     jsontext.Value    `json:"resourceData"`                   // as sent
-	EncryptedContent *EncryptedContent `json:"encryptedContent"`               // nil: a basic notification
+	ID               string            // the notification's own id; absent in every Teams sample
+	SubscriptionID   string            // never empty
+	TenantID         string            // "" in town halls' (FACTS §1.2)
+	OrganizationID   string            // seen beside tenantId in call events
+	ClientState      string            //
+	ChangeType       string            // as sent; compare folded
+	LifecycleEvent   string            // non-empty: a lifecycle notice
+	Resource         string            //
+	ExpirationTime   string            // subscriptionExpirationDateTime as sent
+	ResourceData     jsontext.Value    // as sent
+	EncryptedContent *EncryptedContent // nil: a basic notification
 
-	Raw jsontext.Value `json:"-"` // the item exactly as received
+	Raw jsontext.Value // the item exactly as received
 }
 
 // EncryptedContent is the sealed resource of a rich notification, each member
 // as sent (FACTS §2.2).
 type EncryptedContent struct {
-	Data                  string `json:"data"`          // base64: AES-256-CBC of the payload
-	DataKey               string `json:"dataKey"`       // base64: RSA-OAEP of the symmetric key
-	DataSignature         string `json:"dataSignature"` // base64: HMAC-SHA256 over the decoded Data
-	CertificateID         string `json:"encryptionCertificateId"`
-	CertificateThumbprint string `json:"encryptionCertificateThumbprint"`
+	Data                  string // base64: AES-256-CBC of the payload
+	DataKey               string // base64: RSA-OAEP of the symmetric key
+	DataSignature         string // base64: HMAC-SHA256 over the decoded Data
+	CertificateID         string // encryptionCertificateId
+	CertificateThumbprint string // encryptionCertificateThumbprint
 }
 
 // Rich reports whether the item carries a sealed resource.
@@ -43,17 +45,208 @@ func (it *Item) Rich() bool { return it.EncryptedContent != nil }
 // *Rejection with MalformedItem; the item returned beside it then holds only
 // Raw.
 func DecodeItem(raw jsontext.Value) (*Item, error) {
-	it := &Item{}
-	err := json.Unmarshal(raw, it, json.MatchCaseInsensitiveNames(true))
-	if err == nil && raw.Kind() != '{' {
-		err = errNotObject
-	}
-	if err == nil && it.SubscriptionID == "" {
+	r := &itemReader{item: Item{Raw: raw}, text: string(raw)}
+	err := json.Unmarshal(raw, r)
+	if err == nil && r.item.SubscriptionID == "" {
 		err = errNoSubscription
 	}
 	if err != nil {
 		return &Item{Raw: raw}, &Rejection{Reason: MalformedItem, Detail: err}
 	}
-	it.Raw = raw
-	return it, nil
+	return &r.item, nil
+}
+
+// itemReader reads an item member by member. Its strings are parts of one copy of
+// the whole, which is cheaper than a copy of each, and so is all of it than
+// reflection: this runs for every item, whoever sent it.
+type itemReader struct {
+	item    Item
+	content EncryptedContent
+	text    string // the item, as d.InputOffset counts it
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom. The decoder sees to JSON's
+// own rules; two spellings of one member are a duplicate too.
+func (r *itemReader) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	var seen uint16
+	return r.object(d, func(name []byte) error {
+		field, bit := r.field(name)
+		if seen&bit != 0 {
+			return errDuplicate
+		}
+		seen |= bit
+		switch {
+		case field != nil:
+			return r.string(d, field)
+		case bit == 0:
+			return d.SkipValue()
+		case bit == bitResourceData:
+			v, err := d.ReadValue()
+			end := int(d.InputOffset())
+			if v.Kind() != 'n' {
+				r.item.ResourceData = r.item.Raw[end-len(v) : end]
+			}
+			return err
+		case d.PeekKind() == 'n':
+			return d.SkipValue()
+		default:
+			r.item.EncryptedContent = &r.content
+			return r.sealed(d)
+		}
+	})
+}
+
+// Bits of the members that are no strings, below those of itemReader.field.
+const (
+	bitResourceData uint16 = 1 << iota
+	bitEncryptedContent
+	bitString
+)
+
+// field returns where the string of the item's member name belongs, nil if it is
+// no string, and a bit for the member, 0 if it is not known.
+func (r *itemReader) field(name []byte) (*string, uint16) {
+	it := &r.item
+	switch string(name) {
+	case "id":
+		return &it.ID, bitString
+	case "subscriptionId":
+		return &it.SubscriptionID, bitString << 1
+	case "tenantId":
+		return &it.TenantID, bitString << 2
+	case "organizationId":
+		return &it.OrganizationID, bitString << 3
+	case "clientState":
+		return &it.ClientState, bitString << 4
+	case "changeType":
+		return &it.ChangeType, bitString << 5
+	case "lifecycleEvent":
+		return &it.LifecycleEvent, bitString << 6
+	case "resource":
+		return &it.Resource, bitString << 7
+	case "subscriptionExpirationDateTime":
+		return &it.ExpirationTime, bitString << 8
+	case "resourceData":
+		return nil, bitResourceData
+	case "encryptedContent":
+		return nil, bitEncryptedContent
+	}
+	if known := usualName(name, "id", "subscriptionId", "tenantId", "organizationId", "clientState", "changeType",
+		"lifecycleEvent", "resource", "subscriptionExpirationDateTime", "resourceData", "encryptedContent"); known != "" {
+		return r.field([]byte(known))
+	}
+	return nil, 0
+}
+
+// sealed reads the encryptedContent.
+func (r *itemReader) sealed(d *jsontext.Decoder) error {
+	var seen uint16
+	return r.object(d, func(name []byte) error {
+		field, bit := r.content.field(name)
+		if seen&bit != 0 {
+			return errDuplicate
+		}
+		seen |= bit
+		if field == nil {
+			return d.SkipValue()
+		}
+		return r.string(d, field)
+	})
+}
+
+// field is itemReader.field for the members of encryptedContent.
+func (c *EncryptedContent) field(name []byte) (*string, uint16) {
+	switch string(name) {
+	case "data":
+		return &c.Data, 1
+	case "dataKey":
+		return &c.DataKey, 2
+	case "dataSignature":
+		return &c.DataSignature, 4
+	case "encryptionCertificateId":
+		return &c.CertificateID, 8
+	case "encryptionCertificateThumbprint":
+		return &c.CertificateThumbprint, 16
+	}
+	if known := usualName(name, "data", "dataKey", "dataSignature", "encryptionCertificateId", "encryptionCertificateThumbprint"); known != "" {
+		return c.field([]byte(known))
+	}
+	return nil, 0
+}
+
+// object calls member for each member of the object that comes next, which has to
+// read the value.
+func (r *itemReader) object(d *jsontext.Decoder, member func(name []byte) error) error {
+	if d.PeekKind() != '{' {
+		if err := d.SkipValue(); err != nil {
+			return err
+		}
+		return errNotObject
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		if name, err = bare(name); err != nil {
+			return err
+		}
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// string reads the string or null that comes next.
+func (r *itemReader) string(d *jsontext.Decoder, to *string) error {
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch v.Kind() {
+	case 'n':
+		return nil
+	case '"':
+		if bytes.IndexByte(v, '\\') >= 0 {
+			b, err := jsontext.AppendUnquote(nil, v)
+			*to = string(b)
+			return err
+		}
+		end := int(d.InputOffset())
+		*to = r.text[end-len(v)+1 : end-1]
+		return nil
+	default:
+		return errShape
+	}
+}
+
+// bare returns the string in the JSON string v: a part of v where nothing in it is
+// escaped.
+func bare(v jsontext.Value) ([]byte, error) {
+	if bytes.IndexByte(v, '\\') >= 0 {
+		return jsontext.AppendUnquote(nil, v)
+	}
+	return v[1 : len(v)-1], nil
+}
+
+// usualName returns which of the known members name means, in any letter case and
+// with dashes and underlines anywhere; "" for none.
+func usualName(name []byte, known ...string) string {
+	plain := make([]byte, 0, 64)
+	for _, c := range name {
+		if c != '-' && c != '_' {
+			plain = append(plain, c)
+		}
+	}
+	for _, k := range known {
+		if len(plain) >= len(k) && bytes.EqualFold(plain, []byte(k)) { // a letter may fold to one of more bytes
+			return k
+		}
+	}
+	return ""
 }
