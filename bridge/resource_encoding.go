@@ -131,8 +131,14 @@ func hasPrefixFolded(s, prefix string) bool {
 	return len(s) >= len(prefix) && folded(s[:len(prefix)], prefix)
 }
 
+// isWord reports whether c is a letter, a digit, '_' or '-': one look into a set
+// of bits, since most of a path passes here.
 func isWord(c byte) bool {
-	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-'
+	const low, high = 0x03ff_2000_0000_0000, 0x07ff_fffe_87ff_fffe // c < 64, c < 128
+	if c < 64 {
+		return low>>c&1 != 0
+	}
+	return c < 128 && uint64(high)>>(c-64)&1 != 0
 }
 
 // undouble makes doubled quotes single, in whatever encoding, if there are any.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,6 +107,7 @@ func (c *Codec) Append(dst []byte, topic string, schemaID uint32, record any) ([
 		c.writers.Put(w)
 		return dst, fmt.Errorf("encode %s: %w", topic, err)
 	}
+	dst = slices.Grow(dst, headerSize+len(w.Buffer()))
 	dst = append(dst, magic)
 	dst = binary.BigEndian.AppendUint32(dst, schemaID)
 	dst = append(dst, w.Buffer()...)

@@ -93,11 +93,14 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		return nil, err
 	}
 	p.complete()
-	codecs, _ := compression(p.Compression) // checked above
+	compressor, err := newCompressor(p.Compression)
+	if err != nil {
+		return nil, err
+	}
 	opts = append(opts,
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
-		kgo.ProducerBatchCompression(codecs...),
+		kgo.WithCompressor(compressor),
 		kgo.ProducerLinger(p.Linger),
 		kgo.ProducerBatchMaxBytes(MaxMessageBytes),
 		kgo.BrokerMaxWriteBytes(maxRequestBytes),
@@ -173,25 +176,6 @@ func newMetrics(reg prometheus.Registerer) *kprom.Metrics {
 		kprom.Histograms(kprom.RequestDurationE2E, kprom.RequestThrottled),
 		kprom.NativeBucketFactor(1),
 	)
-}
-
-// compression returns the codecs for a value of --compression, each after the
-// best falling back to none.
-func compression(name string) ([]kgo.CompressionCodec, error) {
-	none := kgo.NoCompression()
-	switch name {
-	case "zstd":
-		return []kgo.CompressionCodec{kgo.ZstdCompression(), none}, nil
-	case "lz4", "":
-		return []kgo.CompressionCodec{kgo.Lz4Compression(), none}, nil
-	case "snappy":
-		return []kgo.CompressionCodec{kgo.SnappyCompression(), none}, nil
-	case "gzip":
-		return []kgo.CompressionCodec{kgo.GzipCompression(), none}, nil
-	case "none":
-		return []kgo.CompressionCodec{none}, nil
-	}
-	return nil, fmt.Errorf("--compression: %q is none of zstd, lz4, snappy, gzip, none", name)
 }
 
 // Produce sends r and calls done once, with nil when all in-sync replicas hold
