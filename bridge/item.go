@@ -8,9 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Item is one change notification or lifecycle notice, its JSON decoded once.
-// Member names are matched in any letter case, since Graph has sent
-// "EncryptedContent" too (FACTS §5.1). What is absent or null is zero.
+// Item is one change notification or lifecycle notice, its JSON decoded once, by
+// Decode or DecodeItem. Member names are matched in any letter case, since Graph
+// has sent "EncryptedContent" too (FACTS §5.1). What is absent or null is zero.
 type Item struct {
 	ID               string            // the notification's own id; absent in every Teams sample
 	SubscriptionID   string            // never empty
@@ -25,6 +25,19 @@ type Item struct {
 	EncryptedContent *EncryptedContent // nil: a basic notification
 
 	Raw jsontext.Value // the item exactly as received
+
+	data resourceData // what ResourceData says
+}
+
+// resourceData is what an item says of its resource in clear. Its id is a trap:
+// a whole path, a timestamp, or another resource's id, at times (FACTS §5.1).
+type resourceData struct {
+	ODataType str
+	ODataID   str
+	ID        str
+
+	more bool // there are other members
+	odd  bool // it is no object, or one of these is no string
 }
 
 // EncryptedContent is the sealed resource of a rich notification, each member
@@ -46,7 +59,7 @@ func (it *Item) Rich() bool { return it.EncryptedContent != nil }
 // *Rejection with MalformedItem; the item returned beside it then holds only
 // Raw.
 func DecodeItem(raw jsontext.Value) (*Item, error) {
-	r := &itemReader{item: Item{Raw: raw}, text: unsafe.String(unsafe.SliceData(raw), len(raw))}
+	r := newItemReader(raw)
 	err := json.Unmarshal(raw, r)
 	if err == nil && r.item.SubscriptionID == "" {
 		err = errNoSubscription
@@ -57,44 +70,98 @@ func DecodeItem(raw jsontext.Value) (*Item, error) {
 	return &r.item, nil
 }
 
-// itemReader reads an item member by member. Its strings are parts of raw, which
-// nobody changes any more, and need no copies; by hand it costs a third of what
-// reflection does. This runs for every item, whoever sent it.
+// itemReader reads an item member by member. Its strings are parts of the input,
+// which nobody changes any more, and need no copies; by hand it costs a third of
+// what reflection does. This runs for every item, whoever sent it.
 type itemReader struct {
 	item    Item
 	content EncryptedContent
-	text    string // raw, as d.InputOffset counts it
+	input   jsontext.Value
+	text    string // input, as d.InputOffset counts it
+}
+
+func newItemReader(input jsontext.Value) *itemReader {
+	return &itemReader{input: input, text: unsafe.String(unsafe.SliceData(input), len(input))}
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom. The decoder sees to JSON's
 // own rules; two spellings of one member are a duplicate too.
 func (r *itemReader) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	var seen uint16
-	return r.object(d, func(name []byte) error {
-		field, bit := r.field(name)
-		if seen&bit != 0 {
-			return errDuplicate
-		}
-		seen |= bit
-		switch {
-		case field != nil:
-			return r.string(d, field)
-		case bit == 0:
-			return d.SkipValue()
-		case bit == bitResourceData:
-			v, err := d.ReadValue()
-			end := int(d.InputOffset())
-			if v.Kind() != 'n' {
-				r.item.ResourceData = r.item.Raw[end-len(v) : end]
+	raw, err := r.value(d, func() error {
+		return r.object(d, func(name []byte) error {
+			field, bit := r.field(name)
+			if seen&bit != 0 {
+				return errDuplicate
 			}
-			return err
+			seen |= bit
+			switch {
+			case field != nil:
+				return r.string(d, field)
+			case bit == 0 || d.PeekKind() == 'n':
+				return d.SkipValue()
+			case bit == bitResourceData:
+				var err error
+				r.item.ResourceData, err = r.value(d, func() error { return r.resource(d) })
+				return err
+			default:
+				r.item.EncryptedContent = &r.content
+				return r.sealed(d)
+			}
+		})
+	})
+	r.item.Raw = raw
+	return err
+}
+
+// value returns the bytes of the value that read reads.
+func (r *itemReader) value(d *jsontext.Decoder, read func() error) (jsontext.Value, error) {
+	from := int(d.InputOffset())
+	if err := read(); err != nil {
+		return nil, err
+	}
+	return bytes.TrimLeft(r.input[from:d.InputOffset()], ":, \t\r\n"), nil
+}
+
+// resource reads the resourceData.
+func (r *itemReader) resource(d *jsontext.Decoder) error {
+	data := &r.item.data
+	if d.PeekKind() != '{' {
+		data.odd = true
+		return d.SkipValue()
+	}
+	return r.object(d, func(name []byte) error {
+		to := data.field(name)
+		switch {
+		case to == nil:
+			data.more = true
+			return d.SkipValue()
 		case d.PeekKind() == 'n':
 			return d.SkipValue()
+		case d.PeekKind() != '"':
+			data.odd = true
+			return d.SkipValue()
 		default:
-			r.item.EncryptedContent = &r.content
-			return r.sealed(d)
+			to.ok = true
+			return r.string(d, &to.s)
 		}
 	})
+}
+
+// field returns where the member name belongs, nil for any other.
+func (r *resourceData) field(name []byte) *str {
+	switch string(name) {
+	case "@odata.type":
+		return &r.ODataType
+	case "@odata.id":
+		return &r.ODataID
+	case "id":
+		return &r.ID
+	}
+	if known := usualName(name, "@odata.type", "@odata.id", "id"); known != "" {
+		return r.field([]byte(known))
+	}
+	return nil
 }
 
 // Bits of the members that are no strings, below those of itemReader.field.

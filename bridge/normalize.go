@@ -10,59 +10,6 @@ import (
 	"meetbridge/schemas"
 )
 
-// resourceData is what an item says of its resource in clear. Its id is a trap:
-// a whole path, a timestamp, or another resource's id, at times (FACTS §5.1).
-type resourceData struct {
-	ODataType str
-	ODataID   str
-	ID        str
-
-	more bool // there are other members
-}
-
-// UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (r *resourceData) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() == '"' {
-		name, err := d.ReadValue()
-		if err != nil {
-			return err
-		}
-		if name, err = bare(name); err != nil {
-			return err
-		}
-		if to := r.field(name); to != nil {
-			err = to.UnmarshalJSONFrom(d)
-		} else {
-			r.more = true
-			err = d.SkipValue()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err := d.ReadToken()
-	return err
-}
-
-// field returns where the member name belongs, nil for any other.
-func (r *resourceData) field(name []byte) *str {
-	switch string(name) {
-	case "@odata.type":
-		return &r.ODataType
-	case "@odata.id":
-		return &r.ODataID
-	case "id":
-		return &r.ID
-	}
-	if known := usualName(name, "@odata.type", "@odata.id", "id"); known != "" {
-		return r.field([]byte(known))
-	}
-	return nil
-}
-
 // fed is a record that Graph feeds.
 type fed interface{ SetEnvelope(schemas.Envelope) }
 
@@ -88,15 +35,14 @@ func Normalize(it *Item, payload []byte, receivedAt time.Time, rules Rules) (Rec
 	if it.LifecycleEvent != "" {
 		return lifecycleRecord(it, receivedAt, rules)
 	}
-	in := &input{text: payload, rich: payload != nil, change: strings.ToLower(it.ChangeType)}
-	dataErr := unmarshal(it.ResourceData, &in.data)
-	if !in.rich && (in.data.more || dataErr != nil) {
+	in := &input{text: payload, rich: payload != nil, change: strings.ToLower(it.ChangeType), data: it.data}
+	if !in.rich && (in.data.more || in.data.odd) {
 		in.text = it.ResourceData // else there is nothing in it that was not read
 	}
 	in.resolve(it.Resource)
 
 	value, occurredAt, err := in.read()
-	misfit := err != nil || dataErr != nil && !in.rich
+	misfit := err != nil || in.data.odd && !in.rich
 	if misfit {
 		value, occurredAt = in.blank(), stamp{}
 	}

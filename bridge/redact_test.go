@@ -2,6 +2,8 @@ package bridge_test
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 
 	"meetbridge/bridge"
@@ -90,11 +92,15 @@ func FuzzDecodeCollection(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c, err := bridge.DecodeCollection(body)
-		if err != nil {
-			return
+		items, tokens, all := bridge.Decode(body)
+		if (err == nil) != (all == nil) || len(items) != len(c.Items) || !slices.Equal(tokens, c.Tokens) {
+			t.Fatalf("%q: apart %d items, %d tokens, %v; at once %d, %d, %v", body, len(c.Items), len(c.Tokens), err, len(items), len(tokens), all)
 		}
-		for _, raw := range c.Items {
+		for i, raw := range c.Items {
 			it, err := bridge.DecodeItem(raw)
+			if at := items[i]; (err == nil) != (at.Err == nil) || !reflect.DeepEqual(it, at.Item) {
+				t.Fatalf("%q: apart %+v, %v; at once %+v, %v", raw, it, err, at.Item, at.Err)
+			}
 			if string(it.Raw) != string(raw) {
 				t.Fatalf("raw changed: %q became %q", raw, it.Raw)
 			}

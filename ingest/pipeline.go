@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"meetbridge/bridge"
 	"meetbridge/bridge/sealed"
 	"meetbridge/ingest/token"
@@ -45,20 +43,23 @@ type work struct {
 // take brings every item of body into Kafka as a record or into quarantine, and
 // returns nil when Kafka has acknowledged all of them (I1). It returns
 // errUnavailable when some could not be delivered by the deadline, or an error
-// of bridge.DecodeCollection. Items that were handed to the producer go on after
+// of bridge.Decode. Items that were handed to the producer go on after
 // it returned: p knows them, and their redelivery will be recognised. A sender
 // who goes away meanwhile changes nothing: Graph would send it all again.
 func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time.Time, ticket *ticket) error {
 	lap := p.metrics.laps(arrived)
 	lap(stageBody)
-	c, err := bridge.DecodeCollection(body)
+	decoded, tokens, err := bridge.Decode(body)
 	if err != nil {
 		return err
 	}
-	items := decode(c.Items)
+	items := make([]work, len(decoded))
+	for i, d := range decoded {
+		items[i].item, items[i].err = d.Item, d.Err
+	}
 	lap(stageDecode)
 
-	verdict, err := p.prove(ctx, items, c.Tokens, arrived, deadline)
+	verdict, err := p.prove(ctx, items, tokens, arrived, deadline)
 	if err != nil {
 		return err
 	}
@@ -91,14 +92,6 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 		return errUnavailable
 	}
 	return nil
-}
-
-func decode(raw []jsontext.Value) []work {
-	items := make([]work, len(raw))
-	for i, r := range raw {
-		items[i].item, items[i].err = bridge.DecodeItem(r)
-	}
-	return items
 }
 
 // prove applies the checks of DESIGN §4 (a) and (b) to each item: clientState,
