@@ -38,6 +38,7 @@ type connection struct {
 	net.Conn
 	all      *connections
 	answered atomic.Int64 // when it was last answered, at first when it was made; Unix ns
+	by       deadlines
 }
 
 func bounded(l net.Listener, maxRequests int) *connections {
@@ -91,6 +92,16 @@ func (l *connections) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.open)
+}
+
+// appendOpen appends those that are open to dst.
+func (l *connections) appendOpen(dst []*connection) []*connection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 type connectionKey struct{}

@@ -31,9 +31,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()
 	code := h.serve(w, r, arrived)
 	h.metrics.answer(code)
-	h.metrics.answered.Observe(time.Since(arrived).Seconds())
+	now := time.Now()
+	h.metrics.answered.Observe(now.Sub(arrived).Seconds())
 	if code < 400 || code >= 500 {
-		answeredOn(r.Context(), time.Now())
+		answeredOn(r.Context(), now)
 	}
 }
 

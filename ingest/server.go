@@ -163,6 +163,7 @@ func (s *Server) bind(ctx context.Context, cfg Config, reg *prometheus.Registry,
 	s.life.onStop("public listener", closer(s.listener))
 	open := bounded(s.listener, cfg.MaxInFlight)
 	s.listener = open
+	s.background = append(s.background, func() { s.life.goUntil("deadlines", open.sweep) })
 	gauge(reg, "connections", "Connections of the public port that are open.", func() float64 { return float64(open.count()) })
 	if s.adminListen, err = listen(ctx, cfg.AdminListener, cfg.AdminListen, "--admin-listen"); err != nil {
 		return err
