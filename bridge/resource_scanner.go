@@ -14,7 +14,10 @@ func (p *scanner) at(c byte) bool {
 	if p.i >= len(p.s) {
 		return false
 	}
-	got, _, _ := charAt(p.s, p.i)
+	if b := p.s[p.i]; b != '%' {
+		return b == c
+	}
+	got, _, _ := escapeAt(p.s, p.i)
 	return got == c
 }
 
@@ -26,7 +29,7 @@ func (p *scanner) atBoundary() bool { return p.atEnd() || p.at('/') }
 
 // take moves past c and reports how deep it was encoded; false if c is not next.
 func (p *scanner) take(c byte) (depth int, ok bool) {
-	if p.i >= len(p.s) {
+	if p.i >= len(p.s) || p.s[p.i] != c && p.s[p.i] != '%' {
 		return 0, false
 	}
 	got, depth, width := charAt(p.s, p.i)
@@ -52,6 +55,14 @@ func (p *scanner) slashes() (n, depth int) {
 // words moves past characters that mean nothing to the structure.
 func (p *scanner) words() {
 	for p.i < len(p.s) && isWord(p.s[p.i]) {
+		p.i++
+	}
+}
+
+// plain moves past characters of a quoted value, of which only a quote means
+// something, and what may be one in disguise.
+func (p *scanner) plain() {
+	for p.i < len(p.s) && p.s[p.i] != '\'' && p.s[p.i] != '%' {
 		p.i++
 	}
 }
@@ -182,7 +193,7 @@ func (p *scanner) quoted(query bool) (string, bool) {
 		return "", false
 	}
 	start, doubled := p.i, false
-	for p.words(); p.i < len(p.s); p.words() {
+	for p.plain(); p.i < len(p.s); p.plain() {
 		c, depth, width := charAt(p.s, p.i)
 		if c != '\'' {
 			p.i += width
