@@ -5,13 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
-	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"meetbridge/bridge"
-	"meetbridge/bridge/sealed"
 	"meetbridge/ingest/token"
 )
 
@@ -24,7 +23,7 @@ var errUnavailable = errors.New("ingest: unavailable")
 type pipeline struct {
 	clientStates *watched[bridge.ClientStateKeys]
 	tokens       *token.Verifier
-	ring         func() *sealed.Ring
+	opener       *opener
 	rules        bridge.Rules
 	out          *outlet
 	metrics      *metrics
@@ -58,6 +57,9 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 		items[i].item, items[i].err = d.Item, d.Err
 	}
 	lap(stageDecode)
+	if p.opener.busy() && slices.ContainsFunc(items, func(w work) bool { return w.item.Rich() }) {
+		return errUnavailable
+	}
 
 	verdict, err := p.prove(ctx, items, tokens, arrived, deadline)
 	if err != nil {
@@ -172,18 +174,11 @@ func (p *pipeline) open(items []work, deadline time.Time) {
 			todo = append(todo, w)
 		}
 	}
-	ring := p.ring()
-	one := func(w *work) {
-		if !time.Now().Before(deadline) {
-			w.err = errUnavailable
-			return
-		}
-		w.payload, w.err = ring.Open(*w.item.EncryptedContent)
-	}
-	workers := min(runtime.GOMAXPROCS(0), len(todo))
+	p.opener.queued.Add(int64(len(todo)))
+	workers := min(cap(p.opener.slots), len(todo))
 	if workers <= 1 {
 		for _, w := range todo {
-			one(w)
+			p.opener.open(w, deadline)
 		}
 		return
 	}
@@ -192,7 +187,7 @@ func (p *pipeline) open(items []work, deadline time.Time) {
 	for range workers {
 		wg.Go(func() {
 			for n := next.Add(1); int(n) <= len(todo); n = next.Add(1) {
-				one(todo[n-1])
+				p.opener.open(todo[n-1], deadline)
 			}
 		})
 	}

@@ -114,6 +114,8 @@ func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring, veri
 		func() float64 { return float64(a.requests.Load()) })
 	gauge(reg, "in_flight_bytes", "Bytes of the bodies of the POSTs under way.",
 		func() float64 { return float64(a.bytes.Load()) })
+	gauge(reg, "opening_wait_seconds", "How long a sealed item that came now would wait to be opened, in seconds; beyond 0.4 POSTs with sealed items get 503.",
+		func() float64 { return s.handler.pipeline.opener.wait().Seconds() })
 	gauge(reg, "recent_ids", "Event ids that are remembered to recognise redeliveries.",
 		func() float64 { return float64(o.recent.size()) })
 	gauge(reg, "key_set_ready", "1 when a published key set is known, so that validation tokens can be checked, else 0.",

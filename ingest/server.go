@@ -140,7 +140,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 
 	s.handler = &handler{
 		pipeline: &pipeline{
-			clientStates: states, tokens: verifier, ring: ring, out: s.outlet, metrics: m, log: log,
+			clientStates: states, tokens: verifier, opener: newOpener(ring), out: s.outlet, metrics: m, log: log,
 			rules: bridge.Rules{DropPayload: cfg.Payload == "drop", FreshID: freshID},
 		},
 		admission: &admission{maxRequests: int64(cfg.MaxInFlight), maxBytes: int64(cfg.MaxInFlightBytes)},

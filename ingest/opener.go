@@ -1,0 +1,60 @@
+package ingest
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"meetbridge/bridge/sealed"
+)
+
+const (
+	// longestQueue is how long items may wait to be opened before further POSTs
+	// with sealed items are refused at once: what waits longer would take its
+	// answer towards the second in which Graph begins to look askance, and with
+	// everything late nothing more is answered than with the surplus refused.
+	longestQueue = 400 * time.Millisecond
+	// firstGuess is what opening an item takes until one was opened: the private-key
+	// operation of 2,048 bits with Go's library.
+	firstGuess = time.Millisecond
+)
+
+// opener opens sealed items, as many at a time as there are processors: each is a
+// private-key operation and hardly anything else, and if all that came were begun
+// at once, whatever else a POST needs would wait behind all of them.
+type opener struct {
+	ring   func() *sealed.Ring
+	slots  chan struct{} // one token for each operation under way
+	queued atomic.Int64  // items that wait for a slot or have one
+	cost   atomic.Int64  // of one operation lately, ns
+}
+
+func newOpener(ring func() *sealed.Ring) *opener {
+	o := &opener{ring: ring, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	o.cost.Store(int64(firstGuess))
+	return o
+}
+
+// busy reports whether what is queued already takes longer than longestQueue.
+func (o *opener) busy() bool { return o.wait() > longestQueue }
+
+// wait returns how long an item that came now would wait.
+func (o *opener) wait() time.Duration {
+	return time.Duration(o.queued.Load() * o.cost.Load() / int64(cap(o.slots)))
+}
+
+// open decrypts w when its turn comes, or leaves it with errUnavailable at the
+// deadline. It counts w as queued until then; the caller counted it.
+func (o *opener) open(w *work, deadline time.Time) {
+	defer o.queued.Add(-1)
+	o.slots <- struct{}{} // each holder lets go within an operation's time
+	defer func() { <-o.slots }()
+	begun := time.Now()
+	if !begun.Before(deadline) {
+		w.err = errUnavailable
+		return
+	}
+	w.payload, w.err = o.ring().Open(*w.item.EncryptedContent)
+	last := o.cost.Load()
+	o.cost.Store(last + (int64(time.Since(begun))-last)/16) // a lost update does not matter
+}
