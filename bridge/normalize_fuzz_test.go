@@ -34,6 +34,7 @@ func FuzzNormalize(f *testing.F) {
 		if c, err := bridge.DecodeCollection(b); err == nil {
 			f.Add([]byte(c.Items[0]), []byte(`{}`), true)
 			f.Add([]byte(c.Items[0]), []byte(nil), false)
+			f.Add([]byte(c.Items[0]), []byte{}, true)
 			continue
 		}
 		typ := strings.SplitN(filepath.Base(name), ".", 2)[0]

@@ -114,7 +114,7 @@ func (e *eventDetailJSON) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 }
 
 func (in *input) chatMessage() (fed, stamp, error) {
-	if len(in.text) == 0 { // a basic notification, which says only where the message is
+	if !in.rich && len(in.text) == 0 { // it says only where the message is
 		rec := &schemas.ChatMessage{}
 		in.locate(rec, nil)
 		return rec, stamp{}, nil
