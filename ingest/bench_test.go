@@ -23,7 +23,7 @@ import (
 func BenchmarkBasic(b *testing.B) {
 	for _, c := range []struct{ connections, items, posts int }{{64, 1, 4000}, {256, 1, 4000}, {64, 20, 1000}, {16, 1000, 40}} {
 		b.Run(fmt.Sprintf("conns=%d/items=%d", c.connections, c.items), func(b *testing.B) {
-			n := newBench(b, 0)
+			n := newBench(b, setting{})
 			posts := n.posts(max(4000/c.items, 1), c.items)
 			turn := func(addr string, count int) (load.Result, time.Duration) {
 				spent := cpuTime()
@@ -31,12 +31,10 @@ func BenchmarkBasic(b *testing.B) {
 				return r, cpuTime() - spent
 			}
 			var ours, bare total
-			for _, warm := range []int{c.posts / 4} {
-				r, _ := turn(n.bare, warm)
-				bare.stored(r.Posts())
-				r, _ = turn(n.ingest, warm)
-				ours.stored(r.Acked)
-			}
+			r, _ := turn(n.bare, c.posts/4)
+			bare.stored(r.Posts())
+			r, _ = turn(n.ingest, c.posts/4)
+			ours.stored(r.Acked)
 			b.ResetTimer()
 			for range b.N {
 				r, spent := turn(n.bare, c.posts)
@@ -62,9 +60,10 @@ func BenchmarkBasic(b *testing.B) {
 // many goroutines as there are processors. Each iteration is a round of both;
 // of_rsa and cpu_of_rsa are its time and its processor time as shares of ours.
 func BenchmarkRich(b *testing.B) {
-	for _, c := range []struct{ connections, items, posts int }{{64, 1, 1000}, {64, 20, 100}} {
+	for _, c := range []struct{ connections, items, posts int }{{64, 1, 1000}, {8, 20, 100}} {
 		b.Run(fmt.Sprintf("conns=%d/items=%d", c.connections, c.items), func(b *testing.B) {
-			n := newBench(b, 2048)
+			spareThread(b)
+			n := newBench(b, setting{bits: 2048})
 			posts := n.posts(max(2000/c.items, 1), c.items)
 			var ours, limit total
 			ours.stored(n.all(load.Closed(b.Context(), n.ingest, posts, c.connections, int64(c.posts/4))).Acked)
@@ -112,7 +111,7 @@ func privateKeyOperations(b *testing.B, key *rsa.PrivateKey, count int64) time.D
 	if err != nil {
 		b.Fatal(err)
 	}
-	workers := int64(runtime.GOMAXPROCS(0))
+	workers := int64(runtime.NumCPU())
 	var wg sync.WaitGroup
 	start := time.Now()
 	for w := range workers {

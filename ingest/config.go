@@ -49,6 +49,10 @@ type Config struct {
 	AdminListener net.Listener         `kong:"-"` // instead of AdminListen
 	AuthorityHTTP *http.Client         `kong:"-"` // fetches the key sets
 	Metrics       *prometheus.Registry `kong:"-"` // nil: a fresh one
+	// OpenAtOnce is how many sealed items are decrypted at once; zero: as many as
+	// goroutines run at once (GOMAXPROCS). With fewer, the rest of the work never
+	// waits for a whole private-key operation.
+	OpenAtOnce int `kong:"-"`
 }
 
 // Trust holds what decides whether an item is genuine, and opens it; a replay

@@ -19,9 +19,9 @@ const (
 	firstGuess = time.Millisecond
 )
 
-// opener opens sealed items, as many at a time as there are processors: each is a
-// private-key operation and hardly anything else, and if all that came were begun
-// at once, whatever else a POST needs would wait behind all of them.
+// opener opens sealed items, so many at a time: each is a private-key operation
+// and hardly anything else, and if all that came were begun at once, whatever else
+// a POST needs would wait behind all of them.
 type opener struct {
 	ring   func() *sealed.Ring
 	slots  chan struct{} // one token for each operation under way
@@ -29,8 +29,8 @@ type opener struct {
 	cost   atomic.Int64  // of one operation lately, ns
 }
 
-func newOpener(ring func() *sealed.Ring) *opener {
-	o := &opener{ring: ring, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+func newOpener(ring func() *sealed.Ring, atOnce int) *opener {
+	o := &opener{ring: ring, slots: make(chan struct{}, atOnce)}
 	o.cost.Store(int64(firstGuess))
 	return o
 }
@@ -49,6 +49,10 @@ func (o *opener) open(w *work, deadline time.Time) {
 	defer o.queued.Add(-1)
 	o.slots <- struct{}{} // each holder lets go within an operation's time
 	defer func() { <-o.slots }()
+	// Behind all that can run now: reading a POST, answering one, a batch for Kafka
+	// take microseconds each, and would otherwise wait for whole operations at each
+	// of their steps, since whoever hands on a slot hands on the processor with it.
+	runtime.Gosched()
 	begun := time.Now()
 	if !begun.Before(deadline) {
 		w.err = errUnavailable

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"errors"
-	"runtime"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // What is queued is bounded by its time, not by its count (I5).
 func TestOpenerIsBusy(t *testing.T) {
 	t.Parallel()
-	o := newOpener(func() *sealed.Ring { return &sealed.Ring{} })
+	o := newOpener(func() *sealed.Ring { return &sealed.Ring{} }, 2)
 	for _, c := range []struct {
 		queued int64
 		cost   time.Duration
@@ -21,8 +20,8 @@ func TestOpenerIsBusy(t *testing.T) {
 	}{
 		{0, time.Hour, false}, // whatever one takes, it may come while nothing else is there
 		{300, time.Millisecond, false},
-		{int64(runtime.GOMAXPROCS(0)) * 401, time.Millisecond, true},
-		{int64(runtime.GOMAXPROCS(0)) * 401, time.Millisecond / 4, false},
+		{2 * 401, time.Millisecond, true},
+		{2 * 401, time.Millisecond / 4, false},
 	} {
 		o.queued.Store(c.queued)
 		o.cost.Store(int64(c.cost))
@@ -36,7 +35,7 @@ func TestOpenerIsBusy(t *testing.T) {
 // that was queued is counted off.
 func TestOpenerAtTheDeadline(t *testing.T) {
 	t.Parallel()
-	o := newOpener(func() *sealed.Ring { return &sealed.Ring{} })
+	o := newOpener(func() *sealed.Ring { return &sealed.Ring{} }, 2)
 	late := &work{item: &bridge.Item{EncryptedContent: &bridge.EncryptedContent{}}}
 	inTime := &work{item: late.item}
 	o.queued.Add(2)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -140,7 +142,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 
 	s.handler = &handler{
 		pipeline: &pipeline{
-			clientStates: states, tokens: verifier, opener: newOpener(ring), out: s.outlet, metrics: m, log: log,
+			clientStates: states, tokens: verifier, opener: newOpener(ring, cmp.Or(cfg.OpenAtOnce, runtime.GOMAXPROCS(0))), out: s.outlet, metrics: m, log: log,
 			rules: bridge.Rules{DropPayload: cfg.Payload == "drop", FreshID: freshID},
 		},
 		admission: &admission{maxRequests: int64(cfg.MaxInFlight), maxBytes: int64(cfg.MaxInFlightBytes)},
