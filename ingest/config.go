@@ -37,7 +37,7 @@ type Config struct {
 	Trust
 
 	Content
-	RecentIDs int `name:"recent-ids" default:"1000000" help:"How many event ids of the last 4 h are remembered to recognise redeliveries; about 50 bytes each. Beyond it the oldest are forgotten, and their redeliveries are produced again." group:"Records"`
+	RecentIDs int `name:"recent-ids" default:"500000" help:"How many event ids of the last 4 h are remembered to recognise redeliveries; about 40 bytes each. Beyond it the oldest are forgotten, and their redeliveries are produced again." group:"Records"`
 
 	QuarantineRate units.Base2Bytes `default:"1MiB" help:"Bytes a second of items without a good clientState that are kept in quarantine; those beyond are counted only. A burst of 64 times as much is allowed." group:"Records"`
 

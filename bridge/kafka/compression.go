@@ -19,9 +19,9 @@ func compression(name string) ([]kgo.CompressionCodec, error) {
 	switch name {
 	case "zstd":
 		return []kgo.CompressionCodec{kgo.ZstdCompression(), none}, nil
-	case "lz4", "":
+	case "lz4":
 		return []kgo.CompressionCodec{kgo.Lz4Compression(), none}, nil
-	case "snappy":
+	case "snappy", "":
 		return []kgo.CompressionCodec{kgo.SnappyCompression(), none}, nil
 	case "gzip":
 		return []kgo.CompressionCodec{kgo.GzipCompression(), none}, nil
