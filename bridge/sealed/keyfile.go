@@ -17,6 +17,10 @@ const (
 	MaxBits = 4096
 )
 
+// maxKeyDER is more than any private key of MaxBits takes, in bytes. What is larger
+// is not parsed: checking a damaged key of 16,384 bits takes seconds.
+const maxKeyDER = 4 << 10
+
 const makeAnother = `make another with "meetbridge keys new"`
 
 // key is one private key and the two names under which Graph may ask for it.
@@ -87,6 +91,9 @@ func parseKeyFile(id string, file []byte) (*key, error) {
 func parsePrivateKey(block *pem.Block) (*rsa.PrivateKey, error) {
 	if block.Type == "EC PRIVATE KEY" {
 		return nil, errors.New("the private key is an EC key, but Microsoft Graph seals for RSA keys only: " + makeAnother)
+	}
+	if len(block.Bytes) > maxKeyDER {
+		return nil, fmt.Errorf("the private key has %d bytes, more than any of the %d to %d bits that Microsoft Graph takes: %s", len(block.Bytes), MinBits, MaxBits, makeAnother)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if block.Type == "RSA PRIVATE KEY" {

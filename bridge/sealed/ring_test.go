@@ -49,7 +49,7 @@ func TestLoadRingSkips(t *testing.T) {
 		{"with the issuer's certificate", append(bytes.Clone(one), other[bytes.Index(other, []byte("-----BEGIN CERT")):]...), ""},
 		{"1,024 bits", pkcs8(t, weak), "1024 bits, but Microsoft Graph takes 2048 to 4096: make another"},
 		{"1,024 bits, PKCS#1", pkcs1(weak), "1024 bits"},
-		{"16,384 bits", readKey(t, "rsa-16384.pem"), "16384 bits, but Microsoft Graph takes 2048 to 4096: make another"},
+		{"16,384 bits", readKey(t, "rsa-16384.pem"), "more than any of the 2048 to 4096 bits that Microsoft Graph takes: make another"},
 		{"EC key", pkcs8(t, ec), "no RSA key"},
 		{"EC key in its own form", []byte("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n"), "EC key"},
 		{"encrypted key", encrypted, "without a passphrase"},
