@@ -171,27 +171,38 @@ func (a *authority) handler() http.Handler {
 // turn has come.
 func (a *authority) answer(value func() any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		a.mu.Lock()
-		a.served++
-		a.mu.Unlock()
-		if a.faults.take(AuthoritySlow) {
-			select {
-			case <-time.After(5 * time.Second):
-			case <-r.Context().Done():
-			}
-		}
-		if a.faults.take(AuthorityDown) {
-			http.Error(w, "service unavailable", http.StatusServiceUnavailable)
+		if a.misbehaves(w, r) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("Cache-Control", "max-age=86400, private")
-		if a.faults.take(AuthorityGarbage) {
-			_, _ = w.Write([]byte("<html><body>Sign in to your account</body></html>"))
-			return
-		}
 		_ = json.MarshalWrite(w, value()) // the client went away: nothing to do
 	}
+}
+
+// misbehaves counts a request, lets the faults happen to it whose turn has
+// come, and reports whether that answered it.
+func (a *authority) misbehaves(w http.ResponseWriter, r *http.Request) bool {
+	a.mu.Lock()
+	a.served++
+	a.mu.Unlock()
+	if a.faults.take(AuthoritySlow) {
+		select {
+		case <-time.After(5 * time.Second):
+		case <-r.Context().Done():
+		}
+	}
+	if a.faults.take(AuthorityDown) {
+		http.Error(w, "service unavailable", http.StatusServiceUnavailable)
+		return true
+	}
+	if a.faults.take(AuthorityGarbage) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Cache-Control", "max-age=86400, private")
+		_, _ = w.Write([]byte("<html><body>Sign in to your account</body></html>"))
+		return true
+	}
+	return false
 }
 
 // keySet returns the published keys, each with issuer if it is not "".

@@ -16,7 +16,7 @@ import (
 )
 
 // Config says which world to run and whom to tell about it. Only
-// NotificationURL is required.
+// NotificationURL is required, and with API not even that.
 type Config struct {
 	// Seed decides everything that happens. Two runs with one seed repeat their
 	// ids: a bridge that saw the first within its dedupe window recognises part
@@ -27,7 +27,10 @@ type Config struct {
 	// takes 50 µs of it, so it lags rather than leads.
 	Epoch time.Time
 
-	Tenants           int // default 2
+	Tenants int // default 2, or as many as TenantIDs
+	// TenantIDs are the ids of the first tenants; the others' are made from the
+	// seed.
+	TenantIDs         []string
 	MeetingsPerTenant int // default 4; every fourth channel, short-link, basic
 	WebinarsPerTenant int // default 2; as many town halls as half of it
 
@@ -67,6 +70,11 @@ type Config struct {
 	// time.
 	ClientState func(tenantID string) string
 
+	// API, if set, serves the subscriptions API: notifications then go to those
+	// who subscribe there. NotificationURL, LifecycleURL, Certificates,
+	// ClientState and Basic are of no use then.
+	API *API
+
 	Faults Faults
 	Rules  Rules
 
@@ -99,7 +107,7 @@ type Certificate struct {
 
 // Limit says when Run stops to generate. Zero means no limit of that kind.
 type Limit struct {
-	Items int           // genuine items, duplicates not counted
+	Items int           // genuine items, duplicates not counted; with Config.API also what nobody was told of
 	For   time.Duration // time since Run began
 }
 
@@ -110,7 +118,8 @@ func (c Config) withDefaults() Config {
 			*n = v
 		}
 	}
-	def(&c.Tenants, 2)
+	def(&c.Tenants, max(2, len(c.TenantIDs)))
+	c.Tenants = max(c.Tenants, len(c.TenantIDs))
 	def(&c.MeetingsPerTenant, 4)
 	def(&c.WebinarsPerTenant, 2)
 	def(&c.BatchMax, 20)
@@ -120,8 +129,12 @@ func (c Config) withDefaults() Config {
 	if c.Client == nil {
 		c.Client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 90 * time.Second}}
 	}
-	if c.Listener != nil && c.AuthorityURL == "" {
+	switch {
+	case c.AuthorityURL != "":
+	case c.Listener != nil:
 		c.AuthorityURL = "http://" + c.Listener.Addr().String()
+	case c.API != nil && c.API.Listener != nil:
+		c.AuthorityURL = "https://" + c.API.Listener.Addr().String()
 	}
 	if c.STSURL == "" && c.AuthorityURL != "" {
 		c.STSURL = strings.TrimSuffix(c.AuthorityURL, "/") + "/sts"
@@ -148,6 +161,10 @@ func (c Config) withDefaults() Config {
 		c.AppIDs = []string{drawGUID(rand.New(rand.NewPCG(c.Seed, 0xa99)))}
 	}
 	c.Basic = c.Basic || len(c.Certificates) == 0
+	if c.API != nil {
+		api := c.API.withDefaults(c)
+		c.API = &api
+	}
 	c.Rules = c.Rules.withDefaults()
 	def(&c.MaxPending, 4096)
 	if c.Rate == 0 {
@@ -197,6 +214,9 @@ func (c Config) validate() error {
 		{"AuthorityURL", c.AuthorityURL},
 		{"STSURL", c.STSURL},
 	} {
+		if c.API != nil && (u.name == "NotificationURL" || u.name == "LifecycleURL") {
+			continue
+		}
 		if p, err := url.Parse(u.v); err != nil || p.Host == "" {
 			errs = append(errs, fmt.Errorf("check config: %s %q is no absolute URL", u.name, u.v))
 		}
@@ -207,6 +227,14 @@ func (c Config) validate() error {
 		} else if _, ok := cert.Certificate.PublicKey.(*rsa.PublicKey); !ok {
 			errs = append(errs, fmt.Errorf("check config: certificate %q holds no RSA key", cert.ID))
 		}
+	}
+	for _, id := range c.TenantIDs {
+		if _, ok := parseGUID(id); !ok {
+			errs = append(errs, fmt.Errorf("check config: TenantIDs: %q is no GUID", id))
+		}
+	}
+	if c.API != nil {
+		errs = append(errs, c.API.validate()...)
 	}
 	errs = append(errs, c.Faults.validate(c)...)
 	return errors.Join(errs...)

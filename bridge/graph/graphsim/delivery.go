@@ -26,7 +26,7 @@ type endpoint struct {
 	group      *group
 
 	wake  chan struct{} // something to look at for the scheduler; holds one
-	space chan struct{} // something left pending; holds one, read by Run alone
+	space chan struct{} // something left pending; holds one, passed on by who needs it no longer
 
 	mu       sync.Mutex
 	health   health
@@ -79,9 +79,13 @@ func (e *endpoint) submit(ctx context.Context, p *post) error {
 	}
 	p.due, p.probe = a.due, a.probe
 	e.pending++
+	more := e.pending < e.maxPending
 	heap.Push(&e.queue, p)
 	e.mu.Unlock()
 	signal(e.wake)
+	if more {
+		signal(e.space) // the world and the clerk may both have been waiting
+	}
 	return nil
 }
 
@@ -245,6 +249,7 @@ func (e *endpoint) drain(ctx context.Context) int {
 		n := e.pending
 		e.mu.Unlock()
 		if n == 0 {
+			signal(e.space)
 			return 0
 		}
 		select {

@@ -6,8 +6,16 @@
 // writes it down (payload*.go, item.go), sealing (seal.go), validation tokens
 // (tokens.go), the sign-in authority that publishes their keys (authority.go),
 // Graph's own delivery rules (delivery*.go), everything that goes wrong on
-// purpose (faults.go, forge*.go), and a ledger of what was sent and what became
+// purpose (fault*.go, forge*.go), and a ledger of what was sent and what became
 // of it (ledger.go, summary.go).
+//
+// With Config.API it is also the subscriptions API as a server (api_*.go), the
+// rules of each resource (resource*.go), the subscriptions that live by it
+// (registry*.go) and their history (life.go), and the token endpoint that an
+// access token for it comes from (entra*.go), over TLS by a CA of its own
+// (ca.go). The world then tells of what happens to living subscriptions alone;
+// without it, to fixed ones that somebody else renews. Tests reach in by hand
+// (sim_hands.go): a subscription killed, a secret expired, the API down.
 //
 // It refuses to share code with the bridge that it tests: it imports nothing of
 // this module, so a misunderstanding of the rules shows up as a disagreement

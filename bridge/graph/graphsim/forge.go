@@ -38,7 +38,9 @@ func (f *forger) alter(it *item, w *wireItem, sealed *sealedContent) (*sealedCon
 	case ForgeClientStateWrong:
 		w.ClientState = "guess-" + opaque(12)
 	case ForgeClientStateForeign:
-		w.ClientState = f.cfg.ClientState(foreignTenant)
+		if w.ClientState = it.foreignState; w.ClientState == "" {
+			w.ClientState = f.cfg.ClientState(foreignTenant)
+		}
 	case ForgeSealedMalformed:
 		if len(it.id)%2 == 0 {
 			sealed.DataKey = ""

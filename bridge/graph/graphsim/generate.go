@@ -3,10 +3,7 @@ package graphsim
 import (
 	"context"
 	"math/rand/v2"
-	"strconv"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 const (
@@ -75,6 +72,9 @@ func (g *generator) next(ctx context.Context) error {
 		return err
 	}
 	g.count++
+	if it == nil {
+		return g.alongside(ctx)
+	}
 	faults := g.sim.faults
 	g.duplicate(it)
 	if faults.take(ReorderItem) {
@@ -82,14 +82,23 @@ func (g *generator) next(ctx context.Context) error {
 	} else if err := g.put(ctx, it); err != nil {
 		return err
 	}
+	return g.alongside(ctx)
+}
+
+// alongside lets go of what was held for so long, and forges.
+func (g *generator) alongside(ctx context.Context) error {
 	if err := g.release(ctx, g.count); err != nil {
 		return err
 	}
+	faults := g.sim.faults
 	for _, f := range faults.forgeries {
-		if faults.take(f) {
-			if err := g.forge(ctx, f); err != nil {
-				return err
-			}
+		if !faults.due(f) {
+			continue
+		}
+		if done, err := g.forge(ctx, f); err != nil {
+			return err
+		} else if done {
+			faults.fired(f)
 		}
 	}
 	return nil
@@ -141,8 +150,13 @@ func (g *generator) release(ctx context.Context, count int) error {
 // put adds an item to the open POST of its endpoint and sends that when full.
 func (g *generator) put(ctx context.Context, it *item) error {
 	e := g.sim.notifications
-	if it.lifecycleEvent != "" {
+	switch {
+	case it.lifecycleEvent != "":
 		e = g.sim.lifecycle
+	case it.sub.to != nil:
+		if e = it.sub.to; it.forgery == "" && g.world.registry.hold(it, time.Now()) {
+			return nil
+		}
 	}
 	b := g.open[e]
 	if b == nil {
@@ -162,7 +176,7 @@ func (g *generator) put(ctx context.Context, it *item) error {
 
 // flush sends the open POSTs that have been waiting since before or longer.
 func (g *generator) flush(ctx context.Context, before time.Time) error {
-	for _, e := range g.sim.endpoints {
+	for _, e := range g.sim.endpoints.list() {
 		if b := g.open[e]; b != nil && !b.since.After(before) {
 			if err := g.send(ctx, e); err != nil {
 				return err
@@ -202,68 +216,6 @@ func (g *generator) submit(ctx context.Context, e *endpoint, p *post) error {
 		g.unsent = append(g.unsent, unsentPost{e, p})
 	}
 	return err
-}
-
-// forge makes the forgery f: an item among others, or for forged tokens one to
-// three items in a POST of their own.
-func (g *generator) forge(ctx context.Context, f Fault) error {
-	t := g.world.tenants[g.rng.IntN(len(g.world.tenants))]
-	if !f.tokenForgery() {
-		it, err := g.forgedItem(t, f)
-		if err != nil {
-			return err
-		}
-		return g.put(ctx, it)
-	}
-	p := &post{tokenForgery: f}
-	for range 1 + g.rng.IntN(3) {
-		it, err := g.forgedItem(t, f)
-		if err != nil {
-			return err
-		}
-		p.items = append(p.items, it)
-	}
-	return g.submit(ctx, g.sim.notifications, p)
-}
-
-// forgedItem returns a chat message that nobody wrote, under an id that no
-// genuine message has.
-func (g *generator) forgedItem(t *tenant, f Fault) (*item, error) {
-	g.forged++
-	sub, th := t.subs.chatMessages, t.chats[0].thread
-	m := &message{id: strconv.FormatInt(1_600_000_000_000+int64(g.forged), 10)}
-	resource := th.path(m).text(quoted)
-	it := &item{
-		sub: sub, changeType: "created", resource: resource, odataID: resource,
-		odataType: "#Microsoft.Graph.chatMessage", id: m.id,
-		tenantID: sub.tenantID, expires: sub.expiry(), forgery: f,
-	}
-	e := Entry{
-		Topic: "quarantine", Forgery: f,
-		TenantID: it.tenantID, SubscriptionID: sub.id, ChangeType: it.changeType,
-		Resource: resource, ODataID: resource, ODataType: it.odataType, ResourceID: it.id, MeetingOrEventKey: th.id,
-	}
-	for _, i := range FaultList() {
-		if i.Fault == f {
-			e.Reason = i.Reason
-		}
-	}
-	if f == ForgeMalformedItem {
-		e.SubscriptionID, e.TenantID = "", ""
-	} else if sub.rich() {
-		now := timeMillis(g.world.now)
-		var err error
-		it.payload, err = json.Marshal(&chatMessage{
-			ID: m.id, ETag: m.id, MessageType: "message", CreatedDateTime: now, LastModifiedDateTime: now,
-			ChatID: new(th.id), Importance: "normal", Locale: "en-us",
-			Body: itemBody{ContentType: "text", Content: "This was never said." + g.world.marker()},
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	it.track = g.sim.ledger.add(e, it.payload)
-	return it, nil
 }
 
 // finish sends everything that is still held or open.

@@ -30,6 +30,7 @@ type item struct {
 	nullContent  bool // encryptedContent: null in a basic item
 	capital      bool // "EncryptedContent" and "Created", as old chat samples have it
 	forgery      Fault
+	foreignState string // with the API: the clientState of another tenant, for its forgery
 
 	shared *sealing // set: all copies are sealed once, and the same to the byte
 }

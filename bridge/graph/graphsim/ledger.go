@@ -29,6 +29,10 @@ type Entry struct {
 	// what DuplicateResealed sealed anew.
 	Fresh bool `json:"fresh"`
 
+	// Event is the number of the Event that it tells of; 0 without the API, for a
+	// lifecycle notice and for a forgery.
+	Event int `json:"event,omitempty"`
+
 	// As sent, "" for absent.
 	TenantID       string `json:"tenant_id"`
 	SubscriptionID string `json:"subscription_id"`

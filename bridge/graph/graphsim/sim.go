@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime/pprof"
 	"slices"
@@ -31,17 +32,19 @@ type Sim struct {
 	authority *authority
 	tokens    *tokenMaker
 
-	notifications, lifecycle *endpoint   // the same one where the URLs are equal
-	endpoints                []*endpoint // each once
+	notifications, lifecycle *endpoint // the same one where the URLs are equal; nil with the API
+	endpoints                *endpointSet
+	api                      *apiServer // nil without Config.API
 
-	run    sync.Mutex // held by Run
-	gen    *generator // guarded by run
-	server *http.Server
+	run sync.Mutex // held by Run
+	gen *generator // guarded by run
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // nil before Start and after Stop
-	ctx    context.Context    // the life of the goroutines between Start and Stop
-	group  *group
+	mu      sync.Mutex
+	servers []*http.Server
+	tenants []Tenant           // as they were at the start
+	cancel  context.CancelFunc // nil before Start and after Stop
+	ctx     context.Context    // the life of the goroutines between Start and Stop
+	group   *group
 }
 
 // New checks cfg. It starts nothing.
@@ -54,13 +57,19 @@ func New(cfg Config) (*Sim, error) {
 	s.authority = newAuthority(cfg, s.faults)
 	s.tokens = &tokenMaker{authority: s.authority, objectID: "1e7d79fa-7893-4d50-bdde-164260d9c5ba"}
 	f := &forger{cfg: cfg, tokens: s.tokens}
-	s.notifications = newEndpoint(cfg.NotificationURL, cfg, s.ledger, f, s.group)
-	s.lifecycle, s.endpoints = s.notifications, []*endpoint{s.notifications}
-	if cfg.LifecycleURL != cfg.NotificationURL {
-		s.lifecycle = newEndpoint(cfg.LifecycleURL, cfg, s.ledger, f, s.group)
-		s.endpoints = append(s.endpoints, s.lifecycle)
+	s.endpoints = &endpointSet{byURL: map[string]*endpoint{}, group: s.group, make: func(url string) *endpoint {
+		return newEndpoint(url, cfg, s.ledger, f, s.group)
+	}}
+	if cfg.API != nil {
+		r := newRegistry(cfg, s.ledger, s.faults, s.endpoints.find)
+		var err error
+		s.api, err = newAPIServer(cfg, r, s.authority, s.ask)
+		return s, err
 	}
-	return s, nil
+	var err, err2 error
+	s.notifications, err = s.endpoints.find(cfg.NotificationURL)
+	s.lifecycle, err2 = s.endpoints.find(cfg.LifecycleURL)
+	return s, errors.Join(err, err2)
 }
 
 // Start makes the world at Epoch and serves the authority, if there is a
@@ -76,7 +85,7 @@ func (s *Sim) Start(ctx context.Context) error {
 	if s.ctx != nil {
 		return errors.New("start simulator: it was started before")
 	}
-	if !s.cfg.Basic || s.cfg.Listener != nil {
+	if !s.cfg.Basic || s.cfg.Listener != nil || s.api != nil {
 		if err := s.authority.makeKeys(time.Now()); err != nil {
 			return err
 		}
@@ -86,20 +95,30 @@ func (s *Sim) Start(ctx context.Context) error {
 	if epoch.IsZero() {
 		epoch = time.Now()
 	}
-	s.gen = newGenerator(s, newWorld(s.cfg, s.ledger, s.faults, epoch), epoch)
+	w := newWorld(s.cfg, s.ledger, s.faults, epoch)
+	for _, t := range w.tenants {
+		s.tenants = append(s.tenants, t.describe())
+	}
+	s.endpoints.begin(s.ctx)
 	if s.cfg.Listener != nil {
-		s.server = &http.Server{Handler: s.authority.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-		s.group.run(s.ctx, "graphsim-authority", func(context.Context) {
-			if err := s.server.Serve(s.cfg.Listener); !errors.Is(err, http.ErrServerClosed) {
-				s.cfg.Log.Error("authority stopped serving", "error", err)
-			}
-		})
+		s.serve("graphsim-authority", &http.Server{Handler: s.authority.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}, s.cfg.Listener, (*http.Server).Serve)
 	}
-	for _, e := range s.endpoints {
-		s.group.run(s.ctx, "graphsim-schedule", e.schedule)
+	if s.api != nil {
+		s.beginAPI(w)
 	}
+	s.gen = newGenerator(s, w, epoch)
 	s.cfg.Log.Info("simulated graph started", "seed", s.cfg.Seed, "tenants", s.cfg.Tenants, "authority", s.cfg.AuthorityURL)
 	return nil
+}
+
+// serve runs a server on l until Stop.
+func (s *Sim) serve(name string, server *http.Server, l net.Listener, how func(*http.Server, net.Listener) error) {
+	s.servers = append(s.servers, server)
+	s.group.run(s.ctx, name, func(context.Context) {
+		if err := how(server, l); !errors.Is(err, http.ErrServerClosed) {
+			s.cfg.Log.Error("server stopped serving", "server", name, "error", err)
+		}
+	})
 }
 
 // Run lets the world live until limit, or until ctx ends, which is no error;
@@ -126,7 +145,7 @@ func (s *Sim) Run(ctx context.Context, limit Limit) error {
 	// What the world told before ctx ended is still owed.
 	err := s.gen.finish(drain)
 	pending := 0
-	for _, e := range s.endpoints {
+	for _, e := range s.endpoints.list() {
 		pending += e.drain(drain)
 	}
 	switch {
@@ -159,7 +178,10 @@ func (s *Sim) generate(ctx context.Context, limit Limit) error {
 			if ahead >= 0 {
 				break
 			}
-			sleep(ctx, min(-ahead, linger))
+			if len(s.gen.open) > 0 {
+				ahead = max(ahead, -linger)
+			}
+			sleep(ctx, -ahead)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -189,14 +211,16 @@ func (s *Sim) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	cancel := s.cancel
 	s.cancel = nil
-	server := s.server
+	started := s.ctx != nil
+	servers := s.servers
+	s.servers = nil
 	s.mu.Unlock()
 	var errs []error
-	switch {
-	case server != nil && cancel != nil:
+	for _, server := range servers {
 		errs = append(errs, server.Close())
-	case server == nil && s.cfg.Listener != nil: // Start never came as far
-		_ = s.cfg.Listener.Close()
+	}
+	if !started {
+		s.closeListeners()
 	}
 	if cancel == nil {
 		return errors.Join(errs...)
@@ -219,14 +243,27 @@ func (s *Sim) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// closeListeners closes what no server took over.
+func (s *Sim) closeListeners() {
+	if s.cfg.Listener != nil {
+		_ = s.cfg.Listener.Close()
+	}
+	if s.cfg.API != nil && s.cfg.API.Listener != nil {
+		_ = s.cfg.API.Listener.Close()
+	}
+}
+
 // Summary returns what was sent so far and what became of it. It may be called
 // at any time.
 func (s *Sim) Summary() Summary {
 	out := Summary{Seed: s.cfg.Seed, Answers: map[string]int{}, Faults: s.faults.counts(), Authority: s.authority.requests()}
 	s.ledger.summarize(&out)
 	h := hdrhistogram.New(1, 60_000_000, 3)
-	for _, e := range s.endpoints {
+	for _, e := range s.endpoints.list() {
 		e.summarize(&out, h)
+	}
+	if s.api != nil {
+		out.API = s.api.summarize()
 	}
 	at := func(q float64) time.Duration { return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond }
 	out.Latency = Latency{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: time.Duration(h.Max()) * time.Microsecond}

@@ -57,6 +57,8 @@ type Summary struct {
 	Slow      int            `json:"slow"`    // times an endpoint became slow
 	Drop      int            `json:"drop"`    // times an endpoint was dropped
 	Authority int            `json:"authority_requests"`
+
+	API *APISummary `json:"api,omitempty"` // nil without Config.API
 }
 
 // WriteTo writes the summary for people.
@@ -75,6 +77,9 @@ func (s Summary) WriteTo(w io.Writer) (int64, error) {
 	fmt.Fprintf(&b, "faults    %s\n", list(s.Faults))
 	if s.Slow+s.Drop > 0 {
 		fmt.Fprintf(&b, "endpoint  slow %d times, dropped %d times\n", s.Slow, s.Drop)
+	}
+	if s.API != nil {
+		s.API.write(&b)
 	}
 	n, err := io.WriteString(w, b.String())
 	return int64(n), err

@@ -2,6 +2,8 @@ package graphsim
 
 import (
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,9 @@ type world struct {
 	now     time.Time
 	sealers []*sealer
 	faults  *faultPlan
+
+	registry *registry  // who is told; nil: the fixed subscriptions
+	manner   *rand.Rand // how items are dressed: rng, unless that would make history depend on who listens
 
 	tenants               []*tenant
 	partnerTenant         string // where strangers come from
@@ -60,6 +65,11 @@ type change struct {
 	id           string
 	payload      any // nil: never rich
 	subs         []*subscription
+	written      []byte   // payload, once somebody needed it
+	tenant       string   // its id
+	covers       []string // with the API instead of subs: paths whose subscribers are told
+	facet        string   // what a filter on those looks at
+	minor        bool     // the event is told of in another change as well
 	organization bool
 	capital      bool
 	identified   bool // basic items carry an id of their own
@@ -72,6 +82,7 @@ func newWorld(cfg Config, l *ledger, faults *faultPlan, now time.Time) *world {
 		cfg: cfg, ledger: l, faults: faults, now: now,
 		rng: rand.New(rand.NewPCG(cfg.Seed, 0x77)),
 	}
+	w.manner = w.rng
 	w.firstNames, w.lastNames = names()
 	w.partnerTenant = w.guid()
 	for _, c := range cfg.Certificates {
@@ -92,6 +103,10 @@ func newWorld(cfg Config, l *ledger, faults *faultPlan, now time.Time) *world {
 func (w *world) newTenant(i int) *tenant {
 	t := &tenant{index: i, id: w.guid(), catalogApp: w.guid()}
 	t.domain = "contoso" + t.id[:4] + ".example"
+	if i < len(w.cfg.TenantIDs) {
+		t.id = strings.ToLower(w.cfg.TenantIDs[i])
+		t.domain = "contoso" + strconv.Itoa(i+1) + ".example"
+	}
 	for range 16 {
 		t.users = append(t.users, w.person(t.id, t.domain))
 	}
@@ -136,7 +151,7 @@ func (w *world) allScenes() []scene {
 }
 
 // take returns the next item of the world's history and enters it into the
-// ledger.
+// ledger. With the API it returns nil for a scene that nobody was told of.
 func (w *world) take() (*item, error) {
 	for w.next == len(w.told) {
 		w.told, w.next = w.told[:0], 0
@@ -144,6 +159,9 @@ func (w *world) take() (*item, error) {
 			return nil, w.err
 		}
 		w.play()
+		if w.registry != nil && len(w.told) == 0 {
+			return nil, w.err
+		}
 	}
 	it := w.told[w.next]
 	w.told[w.next] = nil

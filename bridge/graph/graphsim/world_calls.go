@@ -13,6 +13,9 @@ func (w *world) tellCall(m *meeting, e callEvent, delta []participant) {
 		return
 	}
 	resource := m.subs[0].resource
+	if w.registry != nil {
+		resource = callEventsPath(m.joinURL)
+	}
 	e.ODataType = pick(w, []string{"#microsoft.graph.callevent", "#microsoft.graph.callEvent"})
 	e.ODataID = strings.TrimPrefix(resource, "/")
 	e.ID = w.guid()
@@ -25,6 +28,7 @@ func (w *world) tellCall(m *meeting, e callEvent, delta []participant) {
 		topic: "meeting-call-events", key: m.key, changeType: "updated",
 		resource: resource, odataID: e.ODataID, odataType: e.ODataType, id: e.ID,
 		payload: e, subs: m.subs, organization: true,
+		tenant: m.tenant.id, covers: covering("communications/onlineMeetings/" + m.joinURL + "/meetingCallEvents"),
 	})
 }
 
@@ -103,7 +107,7 @@ func (w *world) recordingMade(m *meeting, c *call) {
 	p.MeetingID = new(m.id)
 	p.RecordingContentURL = "users/" + m.organizer.id + "/onlineMeetings/" + m.id + "/recordings/" + id + "/content"
 	w.tellArtifact("call-recordings", m.thread.id, path{{"users", m.organizer.id}, {"onlineMeetings", m.id}, {"recordings", id}},
-		pick(w, []string{"#Microsoft.Graph.callRecording", "#microsoft.graph.callRecording"}), p, m.tenant.subs.recordings)
+		pick(w, []string{"#Microsoft.Graph.callRecording", "#microsoft.graph.callRecording"}), p, m.tenant.subs.recordings, w.artifactCovers(m, "Recordings"))
 }
 
 // transcriptMade tells of the transcript of a call of m.
@@ -116,7 +120,7 @@ func (w *world) transcriptMade(m *meeting, c *call) {
 		p.CreatedDateTime = nil
 	}
 	w.tellArtifact("call-transcripts", m.thread.id, path{{"users", m.organizer.id}, {"onlineMeetings", m.id}, {"transcripts", id}},
-		"#Microsoft.Graph.callTranscript", p, m.tenant.subs.transcripts)
+		"#Microsoft.Graph.callTranscript", p, m.tenant.subs.transcripts, w.artifactCovers(m, "Transcripts"))
 }
 
 // artifact returns what recordings and transcripts have in common.
@@ -131,7 +135,7 @@ func (w *world) artifact(organizer *person, id string, c *call) callArtifact {
 
 // tellArtifact tells of a recording or transcript at p. The user id stands
 // after a slash, as Graph's samples have it.
-func (w *world) tellArtifact(topic, key string, p path, odataType string, payload callArtifact, sub *subscription) {
+func (w *world) tellArtifact(topic, key string, p path, odataType string, payload callArtifact, sub *subscription, covers []string) {
 	text := p.text(mixed)
 	odataID := text
 	if w.one(4) {
@@ -140,8 +144,31 @@ func (w *world) tellArtifact(topic, key string, p path, odataType string, payloa
 	w.tell(change{
 		topic: topic, key: key, changeType: "created",
 		resource: text, odataID: odataID, odataType: odataType, id: payload.ID,
-		payload: payload, subs: []*subscription{sub},
+		payload: payload, subs: []*subscription{sub}, tenant: sub.tenantID, covers: covers,
 	})
+}
+
+// artifactCovers returns whose subscribers are told of a recording or transcript
+// of m.
+func (w *world) artifactCovers(m *meeting, noun string) []string {
+	out := covering(
+		"communications/onlineMeetings/getAll"+noun,
+		"communications/onlineMeetings/"+m.id+"/"+noun,
+		"users/"+m.organizer.id+"/onlineMeetings/getAll"+noun,
+	)
+	if m.tenant.hasApp(m.thread.id) {
+		out = append(out, covering("appCatalogs/teamsApps/"+m.tenant.catalogApp+"/installedToOnlineMeetings/getAll"+noun)...)
+	}
+	return out
+}
+
+// adhocCovers does the same for a call that had no meeting.
+func adhocCovers(caller *person, c *call, noun string) []string {
+	return covering(
+		"communications/adhocCalls/getAll"+noun,
+		"communications/adhocCalls/"+c.id+"/"+noun,
+		"users/"+caller.id+"/adhocCalls/getAll"+noun,
+	)
 }
 
 // playAdhocCall tells of the recording or the transcript of a call that had no
@@ -156,12 +183,12 @@ func (w *world) playAdhocCall(t *tenant) {
 		id := joinedID("3", thread, c.id+"-"+w.digits(10)+"-RecordingV2")
 		p := w.artifact(caller, id, c)
 		p.RecordingContentURL = content + "/recordings/" + id + "/content"
-		w.tellArtifact("call-recordings", thread, path{{"users", caller.id}, {name, c.id}, {"recordings", id}}, "#Microsoft.Graph.callRecording", p, t.subs.adhocRecordings)
+		w.tellArtifact("call-recordings", thread, path{{"users", caller.id}, {name, c.id}, {"recordings", id}}, "#Microsoft.Graph.callRecording", p, t.subs.adhocRecordings, adhocCovers(caller, c, "Recordings"))
 		return
 	}
 	id := joinedID("3", thread, c.id+"-"+w.digits(10)+"-TranscriptV2")
 	p := w.artifact(caller, id, c)
 	p.TranscriptContentURL = content + "/transcripts/" + id + "/content"
 	// The call's id after a slash, the transcript's in quotes: so the samples.
-	w.tellArtifact("call-transcripts", thread, path{{"users", caller.id}, {name + "/" + c.id + "/transcripts", id}}, "#Microsoft.Graph.callTranscript", p, t.subs.adhocTranscripts)
+	w.tellArtifact("call-transcripts", thread, path{{"users", caller.id}, {name + "/" + c.id + "/transcripts", id}}, "#Microsoft.Graph.callTranscript", p, t.subs.adhocTranscripts, adhocCovers(caller, c, "Transcripts"))
 }

@@ -126,8 +126,29 @@ func (w *world) tellChat(c *chat, changeType string) {
 		topic: "chats", key: c.thread.id, changeType: changeType,
 		resource: resource, odataID: odataID, id: c.thread.id,
 		odataType: pick(w, []string{"#microsoft.graph.chat", "#Microsoft.Graph.Chat"}),
-		payload:   p, subs: c.subs, capital: true,
+		payload:   p, subs: c.subs, capital: true, tenant: c.tenant.id, covers: c.covers(),
 	})
+}
+
+// covers returns whose subscribers are told of the chat itself.
+func (c *chat) covers() []string {
+	out := covering("chats", "chats/"+c.thread.id)
+	for _, m := range c.members {
+		out = append(out, covering("users/"+m.person.id+"/chats")...)
+	}
+	if c.tenant.hasApp(c.thread.id) {
+		out = append(out, covering("appCatalogs/teamsApps/"+c.tenant.catalogApp+"/installedToChats")...)
+	}
+	return out
+}
+
+// memberCovers returns whose subscribers are told of the members of the chat.
+func (c *chat) memberCovers() []string {
+	out := covering("chats/getAllMembers", "chats/"+c.thread.id+"/members")
+	if c.tenant.hasApp(c.thread.id) {
+		out = append(out, covering("appCatalogs/teamsApps/"+c.tenant.catalogApp+"/installedToChats/getAllMembers")...)
+	}
+	return out
 }
 
 // playChatMember has somebody added to a group or removed from it.
@@ -139,7 +160,7 @@ func (w *world) playChatMember(t *tenant) {
 	if len(c.members) > 2 && w.one(2) {
 		last := c.members[2] // the first two write
 		c.members = append(c.members[:2], c.members[3:]...)
-		w.tellMember("deleted", c.thread.id, path{{"chats", c.thread.id}, {"members", last.id}}, last, t.subs.chatMembers, true)
+		w.tellMember("deleted", c.thread.id, path{{"chats", c.thread.id}, {"members", last.id}}, last, t.subs.chatMembers, true, c.memberCovers())
 		return
 	}
 	p := w.person(t.id, t.domain)
@@ -151,7 +172,7 @@ func (w *world) playChatMember(t *tenant) {
 		c.members = append(c.members[:2], c.members[3:]...)
 	}
 	c.members = append(c.members, m)
-	w.tellMember("created", c.thread.id, path{{"chats", c.thread.id}, {"members", m.id}}, m, t.subs.chatMembers, true)
+	w.tellMember("created", c.thread.id, path{{"chats", c.thread.id}, {"members", m.id}}, m, t.subs.chatMembers, true, c.memberCovers())
 	if w.one(3) {
 		w.systemMessage(c.thread, eventDetail{ODataType: "#microsoft.graph.membersAddedEventMessageDetail", Members: []identity{{ID: p.id}}})
 	}

@@ -48,7 +48,7 @@ type attendee struct {
 // subscription, every eighth by one of 2022.
 func (w *world) newMeeting(t *tenant, n int) *meeting {
 	m := &meeting{
-		tenant: t, organizer: t.users[n%4], legacy: n%8 == 7,
+		tenant: t, organizer: t.users[n%4], legacy: n%8 == 7 && w.cfg.API == nil,
 		subject: pick(w, []string{"Weekly", "Stand-up", "Review", "1:1", "Sales \"Q3\"", "全社会議"}) + " " + strconv.Itoa(n) + w.marker(),
 	}
 	if n%4 == 1 {

@@ -70,19 +70,19 @@ func (w *world) tellInstallation(t *tenant, a *installation, changeType string) 
 		p.TeamsAppDefinition = &appDefinition{ID: joinedID(t.catalogApp, strconv.Itoa(a.version)), TeamsAppID: t.catalogApp, Version: "1.0." + strconv.Itoa(a.version)}
 		p.ConsentedPermissions = &permissionSet{ResourceSpecificPermissions: []resourcePermission{{"ChatMessage.Read.Chat", "application"}}}
 	}
-	key := a.where
-	if !t.subs.installations.rich() {
-		key = "" // only the payload says where
-	}
 	w.tell(change{
-		topic: "app-installations", key: key, changeType: changeType, resource: resource, odataID: odataID, id: a.id,
+		topic: "app-installations", key: a.where, changeType: changeType, resource: resource, odataID: odataID, id: a.id,
 		odataType: "#Microsoft.Graph.teamsAppInstallation", payload: p, subs: []*subscription{t.subs.installations},
+		tenant: t.id, covers: covering("appCatalogs/teamsApps/" + t.catalogApp + "/installations"), facet: a.scope,
 	})
 }
 
-// playLifecycle has Graph tell about one of t's subscriptions itself. Whoever
+// playLifecycle has Graph tell about one of t's fixed subscriptions itself. Whoever
 // owns it mends it at once: its expiry is another one next time.
 func (w *world) playLifecycle(t *tenant) {
+	if w.registry != nil {
+		return // the clerk sends notices, when they are due
+	}
 	s := pick(w, t.all)
 	event := "reauthorizationRequired"
 	switch {
@@ -104,18 +104,21 @@ func (w *world) playOther(t *tenant) {
 		w.tell(change{
 			topic: "other", changeType: "updated", resource: "communications/presences('" + id + "')", id: id,
 			odataType: "#Microsoft.Graph.presence", payload: p, subs: []*subscription{t.subs.presence}, identified: true,
+			tenant: t.id, covers: covering("communications/presences", "communications/presences/"+id), facet: id,
 		})
 	case 1:
 		id := w.guid()
 		w.tell(change{
 			topic: "other", changeType: "created", resource: "communications/callRecords/" + id, id: id,
 			odataType: "#microsoft.graph.callrecord", subs: []*subscription{t.subs.callRecords}, identified: true,
+			tenant: t.id, covers: covering("communications/callRecords"),
 		})
 	default:
 		id := w.guid()
 		w.tell(change{
 			topic: "other", changeType: pick(w, []string{"created", "updated"}), resource: "solutions/approval/approvalItems('" + id + "')", id: id,
 			odataType: "#microsoft.graph.approvalItem", subs: []*subscription{t.subs.approvals}, identified: true,
+			tenant: t.id, covers: covering("solutions/approval/approvalItems"),
 		})
 	}
 }

@@ -2,8 +2,10 @@ package graphsim
 
 import "time"
 
-// subscription is a fixed subscription: it exists from the start of the world
-// or of its resource, and whoever owns it renews it in time.
+// subscription is what an item needs to know of the subscription that it is
+// for. Without the API it is fixed: it exists from the start of the world or of
+// its resource, and whoever owns it renews it in time. With the API it is what a
+// living subscription was when the item was told, and never changed.
 type subscription struct {
 	id, app, tenantID string
 	resource          string // as subscribed
@@ -13,6 +15,9 @@ type subscription struct {
 	expires           time.Time
 	layout            string // how its expiry is written
 	messages          bool   // to chatMessage: the only Teams resource with subscriptionRemoved
+
+	to     *endpoint // with the API: where its notifications go
+	living *living   // with the API: what it was taken from
 }
 
 // rich reports whether the subscriber asked for resource data.

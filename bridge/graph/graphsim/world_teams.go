@@ -111,7 +111,7 @@ func (w *world) tellTeam(tm *team, changeType string) {
 	w.tell(change{
 		topic: "teams", key: tm.id, changeType: changeType, resource: resource, odataID: odataID, id: id,
 		odataType: pick(w, []string{"#Microsoft.Graph.Team", "#Microsoft.Graph.Teams", "#microsoft.graph.team"}),
-		payload:   p, subs: subs,
+		payload:   p, subs: subs, tenant: tm.tenant.id, covers: covering("teams", "teams/"+tm.id),
 	})
 }
 
@@ -151,6 +151,7 @@ func (w *world) tellChannel(c *channel, changeType string) {
 		topic: "channels", key: c.thread.id, changeType: changeType, resource: resource, odataID: odataID, id: c.thread.id,
 		odataType: pick(w, []string{"#Microsoft.Graph.Channel", "#microsoft.graph.channel"}),
 		payload:   p, subs: []*subscription{c.team.tenant.subs.channels},
+		tenant: c.team.tenant.id, covers: covering("teams/getAllChannels", "teams/"+c.team.id+"/channels"),
 	})
 }
 
@@ -159,7 +160,8 @@ func (w *world) playTeamMember(t *tenant) {
 	tm := pick(w, t.teams)
 	tm.members = w.changeMembers(tm.members, 4, t.subs.teamMembers,
 		func(p *person) *member { return w.teamMember(tm, p) },
-		func(m *member) (string, path) { return tm.id, path{{"teams", tm.id}, {"members", m.id}} }, t)
+		func(m *member) (string, path) { return tm.id, path{{"teams", tm.id}, {"members", m.id}} }, t,
+		covering("teams/getAllMembers", "teams/"+tm.id+"/members"))
 }
 
 // playChannelMember does the same in a private or shared channel.
@@ -175,12 +177,12 @@ func (w *world) playChannelMember(t *tenant) {
 		},
 		func(m *member) (string, path) {
 			return c.thread.id, path{{"teams", tm.id}, {"channels", c.thread.id}, {"members", m.id}}
-		}, t)
+		}, t, covering("teams/getAllChannels/getAllMembers", "teams/"+tm.id+"/channels/getAllMembers"))
 }
 
 // changeMembers adds, promotes or removes one of members after the first keep
 // and returns the members then.
-func (w *world) changeMembers(members []*member, keep int, sub *subscription, made func(*person) *member, where func(*member) (string, path), t *tenant) []*member {
+func (w *world) changeMembers(members []*member, keep int, sub *subscription, made func(*person) *member, where func(*member) (string, path), t *tenant, covers []string) []*member {
 	n := w.rng.IntN(10)
 	if len(members) <= keep || n < 5 && len(members) < maxMembers {
 		p := w.person(t.id, t.domain)
@@ -189,7 +191,7 @@ func (w *world) changeMembers(members []*member, keep int, sub *subscription, ma
 		}
 		m := made(p)
 		key, at := where(m)
-		w.tellMember("created", key, at, m, sub, false)
+		w.tellMember("created", key, at, m, sub, false, covers)
 		return append(members, m)
 	}
 	i := keep + w.rng.IntN(len(members)-keep)
@@ -197,10 +199,10 @@ func (w *world) changeMembers(members []*member, keep int, sub *subscription, ma
 	key, at := where(m)
 	if n < 7 && !m.owner { // once only: back and forth would be told in the same words
 		m.owner = true
-		w.tellMember("updated", key, at, m, sub, false)
+		w.tellMember("updated", key, at, m, sub, false, covers)
 		return members
 	}
-	w.tellMember("deleted", key, at, m, sub, false)
+	w.tellMember("deleted", key, at, m, sub, false, covers)
 	return append(members[:i], members[i+1:]...)
 }
 
@@ -228,7 +230,7 @@ func memberOf(m *member, typed bool) memberPayload {
 }
 
 // tellMember tells of a membership.
-func (w *world) tellMember(changeType, key string, where path, m *member, sub *subscription, inChat bool) {
+func (w *world) tellMember(changeType, key string, where path, m *member, sub *subscription, inChat bool, covers []string) {
 	resource, odataID := w.spelled(where)
 	p := memberOf(m, w.one(2))
 	if inChat {
@@ -238,6 +240,6 @@ func (w *world) tellMember(changeType, key string, where path, m *member, sub *s
 	w.tell(change{
 		topic: "conversation-members", key: key, changeType: changeType, resource: resource, odataID: odataID, id: m.id,
 		odataType: pick(w, []string{"#Microsoft.Graph.", "#microsoft.graph."}) + odataType,
-		payload:   p, subs: []*subscription{sub}, capital: inChat,
+		payload:   p, subs: []*subscription{sub}, capital: inChat, tenant: sub.tenantID, covers: covers,
 	})
 }

@@ -150,11 +150,44 @@ func (w *world) tellMessage(th *thread, m *message, changeType string, p *chatMe
 		resource: resource, odataID: odataID, id: m.id,
 		odataType: pick(w, []string{"#Microsoft.Graph.chatMessage", "#Microsoft.Graph.chatMessage", "#microsoft.graph.chatMessage", "#Microsoft.Graph.ChatMessage"}),
 		payload:   p, subs: th.subs, capital: th.team == nil,
+		tenant: th.tenant.id, covers: th.covers(),
 	}
 	w.tell(c)
+	if w.registry != nil {
+		w.tellReaders(th, where, c)
+		return
+	}
 	if th.userSub != nil {
 		c.resource = append(path{{"users", th.reader.id}}, where...).text(pick(w, []form{quoted, mixed}))
 		c.odataID, c.subs = c.resource, []*subscription{th.userSub}
+		w.tell(c)
+	}
+}
+
+// covers returns whose subscribers are told of a message in th, its readers
+// apart.
+func (th *thread) covers() []string {
+	if th.team != nil {
+		return covering("teams/getAllMessages", "teams/"+th.team.id+"/channels/"+th.id+"/messages")
+	}
+	out := covering("chats/getAllMessages", "chats/"+th.id+"/messages")
+	if th.tenant.hasApp(th.id) {
+		out = append(out, covering("appCatalogs/teamsApps/"+th.tenant.catalogApp+"/installedToChats/getAllMessages")...)
+	}
+	return out
+}
+
+// tellReaders tells the subscribers of each user who writes in a chat, under the
+// user's own path.
+func (w *world) tellReaders(th *thread, where path, c change) {
+	if th.team != nil {
+		return
+	}
+	c.minor = true
+	for _, p := range th.authors {
+		c.resource = append(path{{"users", p.id}}, where...).text([]form{quoted, mixed}[w.manner.IntN(2)])
+		c.odataID = c.resource
+		c.covers = covering("users/" + p.id + "/chats/getAllMessages")
 		w.tell(c)
 	}
 }

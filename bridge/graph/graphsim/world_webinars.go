@@ -78,6 +78,11 @@ func (w *world) at(e *virtualEvent) string {
 	return "solutions/" + pick(w, []string{"virtualEvents", "virtualEvents", "virtualevents"}) + "/" + e.kind + "/" + e.id
 }
 
+// covers returns whose subscribers are told of what happens to e.
+func (e *virtualEvent) covers(suffix string) []string {
+	return covering("solutions/virtualEvents/" + e.kind + "/" + e.id + suffix)
+}
+
 // createEvent makes a virtual event, tells the tenant's subscriber, and forgets
 // the oldest.
 func (w *world) createEvent(t *tenant, kind string) {
@@ -100,6 +105,8 @@ func (w *world) createEvent(t *tenant, kind string) {
 		c.resource, c.noTenant = c.odataID, w.cfg.literalStates && w.one(2)
 	}
 	c.id = c.odataID
+	c.tenant, c.facet = t.id, e.organizer.id
+	c.covers = covering("solutions/virtualEvents/events", "solutions/virtualEvents/events/getEventsFromOrganizers")
 	w.tell(c)
 }
 
@@ -115,6 +122,7 @@ func (w *world) updateEvent(e *virtualEvent) {
 	w.tell(change{
 		topic: "webinars", key: e.id, changeType: "updated", subs: []*subscription{e.updates},
 		resource: where, odataType: odataType, id: where,
+		tenant: e.tenant.id, covers: e.covers(""),
 	})
 }
 
@@ -134,6 +142,7 @@ func (w *world) tellSession(e *virtualEvent, session string, changeType string) 
 		topic: "webinar-sessions", key: e.id, changeType: changeType, subs: []*subscription{e.sessionSub},
 		resource: where, odataID: id, id: id,
 		odataType: pick(w, []string{"#microsoft.graph.virtualEventSession", "#microsoft.graph.virtualeventsession"}),
+		tenant:    e.tenant.id, covers: e.covers("/sessions"),
 	})
 }
 
@@ -144,6 +153,7 @@ func (w *world) publishVideo(e *virtualEvent, session string) {
 	w.tell(change{
 		topic: "webinar-sessions", key: e.id, changeType: "updated", subs: []*subscription{e.video},
 		resource: at + "/getVideoOnDemandPublication", odataID: id, odataType: "#microsoft.graph.virtualeventsession", id: id,
+		tenant: e.tenant.id, covers: e.covers("/getVideoOnDemandPublication"),
 	})
 }
 
@@ -168,6 +178,7 @@ func (w *world) tellRegistration(e *virtualEvent, id, changeType string) {
 	w.tell(change{
 		topic: "webinar-registrations", key: e.id, changeType: changeType, subs: []*subscription{e.registered},
 		resource: where, odataID: where + "/" + id, odataType: "#microsoft.graph.virtualEventRegistration", id: where + "/" + id,
+		tenant: e.tenant.id, covers: e.covers("/registrations"),
 	})
 }
 
@@ -180,5 +191,6 @@ func (w *world) report(e *virtualEvent, session string) {
 		topic: "webinar-attendance-reports", key: e.id, changeType: "created", subs: []*subscription{e.reports},
 		resource: at + "/getAttendanceReports", odataID: at + "/sessions/" + session + "/attendanceReports/" + id,
 		odataType: "#microsoft.graph." + strings.Replace("meetingAttendanceReport", "m", pick(w, []string{"m", "M"}), 1), id: id,
+		tenant: e.tenant.id, covers: e.covers("/getAttendanceReports"),
 	})
 }
