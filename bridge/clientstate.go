@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -139,6 +141,17 @@ func parseClientStateKey(line string) (*clientStateKey, error) {
 
 // Len returns how many keys and how many literal values there are.
 func (k ClientStateKeys) Len() (keys, literals int) { return len(k.keys), len(k.literals) }
+
+// MinterID returns the id of the key that Mint uses, "" if there is no key.
+func (k ClientStateKeys) MinterID() string {
+	if k.minter == nil {
+		return ""
+	}
+	return k.minter.id
+}
+
+// IDs returns the ids of the keys, sorted.
+func (k ClientStateKeys) IDs() []string { return slices.Sorted(maps.Keys(k.keys)) }
 
 // Mint returns a clientState for subscriptions of the tenant, made with the
 // first key and a nonce that the caller took from a random source. At most 128

@@ -100,12 +100,12 @@ func (n *bench) startIngest(set setting, log *slog.Logger) {
 		OpenAtOnce: runtime.NumCPU(),
 	}
 	if set.bits > 0 {
-		cfg.Trust.DecryptionKeys, cfg.Trust.AppIDs = n.decryptionKey(dir, set.bits), n.world.AppIDs
+		cfg.DecryptionKeys, cfg.AppIDs = n.decryptionKey(dir, set.bits), n.world.AppIDs
 	}
 	n.startWorld()
 	if set.bits > 0 {
-		cfg.Trust.EntraAuthority = "http://" + n.world.Listener.Addr().String()
-		cfg.Trust.EntraSTS = cfg.Trust.EntraAuthority + "/sts"
+		cfg.EntraAuthority = "http://" + n.world.Listener.Addr().String()
+		cfg.EntraSTS = cfg.EntraAuthority + "/sts"
 	}
 	s, err := ingest.New(context.Background(), cfg, log)
 	if err != nil {

@@ -17,14 +17,15 @@ import (
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/meetbridge":             {"ingest", "ingest/token", "renewer", "bridge", "bridge/*", "schemas"},
-		"ingest":                     {"bridge", "bridge/sealed", "bridge/kafka", "bridge/graph", "ingest/token", "schemas"},
+		"ingest":                     {"bridge", "bridge/sealed", "bridge/kafka", "bridge/process", "ingest/token", "schemas"},
 		"ingest/token":               {"bridge"},
-		"renewer":                    {"bridge", "bridge/graph", "bridge/kafka", "schemas"},
+		"renewer":                    {"bridge", "bridge/graph", "bridge/kafka", "bridge/process", "schemas"},
 		"bridge":                     {"schemas"},
 		"bridge/sealed":              {"bridge"},
 		"bridge/kafka":               {"bridge", "schemas"},
 		"bridge/kafka/embedded":      {"schemas"},
 		"bridge/graph":               {"bridge"},
+		"bridge/process":             {},
 		"bridge/graph/graphsim":      {},
 		"bridge/graph/graphsim/load": {"bridge/graph/graphsim"},
 		"bridge/bridgetest":          {"bridge", "bridge/*", "ingest", "renewer", "schemas"},

@@ -156,6 +156,11 @@ func Describe(ctx context.Context, c Config, topics []string, log *slog.Logger) 
 
 // PartitionOf returns on which of n partitions the producers of this package put
 // a record with the key.
-func PartitionOf(key string, n int) int32 {
-	return int32(kgo.StickyKeyPartitioner(nil).ForTopic("").Partition(&kgo.Record{Key: []byte(key)}, n))
+func PartitionOf(key string, n int) int32 { return Partitioner(n)(key) }
+
+// Partitioner is PartitionOf for many keys, since making one costs more than
+// asking it. The function is for one goroutine.
+func Partitioner(n int) func(key string) int32 {
+	p := kgo.StickyKeyPartitioner(nil).ForTopic("")
+	return func(key string) int32 { return int32(p.Partition(&kgo.Record{Key: []byte(key)}, n)) }
 }

@@ -29,6 +29,7 @@ var ErrFenced = errors.New("kafka: another process has taken over")
 // gets ErrFenced from then on. It is for one goroutine.
 type Transactions struct {
 	client *kgo.Client
+	epoch  int16 // that Fence got
 	broken error // nothing more is written after an unclear end; see Commit
 }
 
@@ -57,11 +58,17 @@ func NewTransactions(c Config, id string, log *slog.Logger) (*Transactions, erro
 // committed can be read, what it had not committed never will be, and it can
 // commit no more.
 func (t *Transactions) Fence(ctx context.Context) error {
-	if _, _, err := t.client.ProducerID(ctx); err != nil {
+	_, epoch, err := t.client.ProducerID(ctx)
+	if err != nil {
 		return fmt.Errorf("take over from whoever wrote before: %w", fencedOr(err))
 	}
+	t.epoch = epoch
 	return nil
 }
+
+// Epoch returns the number of the last Fence among those of the id, by any
+// process. It rises with each, and begins anew once Kafka's numbers are used up.
+func (t *Transactions) Epoch() int16 { return t.epoch }
 
 // Commit writes the records, all or none, and returns nil when consumers of
 // committed records can read them. It finishes what it began also when ctx ends.

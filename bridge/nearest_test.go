@@ -1,6 +1,10 @@
-package main
+package bridge_test
 
-import "testing"
+import (
+	"testing"
+
+	"meetbridge/bridge"
+)
 
 func TestNearest(t *testing.T) {
 	t.Parallel()
@@ -19,7 +23,7 @@ func TestNearest(t *testing.T) {
 		{"password", ""},
 		{"completely-different", ""},
 	} {
-		if got := nearest(tc.word, names); got != tc.want {
+		if got := bridge.Nearest(tc.word, names); got != tc.want {
 			t.Errorf("nearest(%q) = %q, want %q", tc.word, got, tc.want)
 		}
 	}
@@ -41,10 +45,10 @@ func TestSlips(t *testing.T) {
 		{"kitten", "sitting", 3},
 		{"ca", "abc", 3},
 	} {
-		if got := slips(tc.a, tc.b); got != tc.want {
+		if got := bridge.Slips(tc.a, tc.b); got != tc.want {
 			t.Errorf("slips(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
 		}
-		if got := slips(tc.b, tc.a); got != tc.want {
+		if got := bridge.Slips(tc.b, tc.a); got != tc.want {
 			t.Errorf("slips(%q, %q) = %d, want %d: not symmetric", tc.b, tc.a, got, tc.want)
 		}
 	}

@@ -1,0 +1,85 @@
+//go:build synctests
+
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"meetbridge/bridge/kafka"
+)
+
+// Ensure that the list has what each living member says now, and nothing of
+// those that left or died.
+func TestRoster(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newMemNet()
+		cluster := startCluster(t, kfake.SeedTopics(1, "a"), kfake.ListenFn(n.Listen))
+		c := kafka.Config{Brokers: cluster.ListenAddrs(), Dialer: n.Dial}
+		adm, err := kafka.NewAdmin(c, discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer adm.Close()
+		reads := func(limit time.Duration, want ...string) {
+			t.Helper()
+			eventually(t, limit, func() error {
+				said, err := kafka.ReadRoster(t.Context(), adm, "g")
+				if err != nil {
+					return err
+				}
+				var got []string
+				for _, s := range said {
+					got = append(got, string(s))
+				}
+				slices.Sort(got)
+				if !slices.Equal(got, want) {
+					return fmt.Errorf("the roster says %q, want %q", got, want)
+				}
+				return nil
+			})
+		}
+		reads(0)
+		join := func(says string) (*kafka.Roster, func() error) {
+			t.Helper()
+			own := newMemNet()
+			own.listeners = n.listeners
+			mine := c
+			mine.Dialer = own.Dial
+			r, err := kafka.JoinRoster(mine, "g", "a", []byte(says), discard())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r, func() error {
+				own.Cut(true)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				return r.Leave(ctx)
+			}
+		}
+		one, _ := join("one")
+		reads(10*time.Second, "one")
+		_, killTwo := join("two")
+		reads(10*time.Second, "one", "two")
+		one.Say([]byte("one more"))
+		reads(10*time.Second, "one more", "two")
+		time.Sleep(time.Minute)
+		reads(0, "one more", "two")
+		if err := killTwo(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("leave without a network: %v", err)
+		}
+		reads(40*time.Second, "one more")
+		if err := one.Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		reads(time.Second)
+	})
+}

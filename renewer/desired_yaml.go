@@ -1,0 +1,223 @@
+package renewer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"meetbridge/bridge"
+)
+
+// loader reads one file of desired subscriptions. It follows the nodes of the
+// YAML text itself, so that every fault has a line, and only as deep as the
+// format goes, so that no alias can make it grow.
+type loader struct {
+	file    string
+	now     time.Time
+	catalog *catalog
+	wanted  Wanted
+	faults  []Fault
+	nodes   int // looked at
+
+	certificates map[string]*certificateFile
+	keys         map[Key]*request
+	places       map[place]*request
+	counts       map[string]int // subscriptions of each tenant
+}
+
+// request is where something was asked for.
+type request struct {
+	line    int
+	changes string
+}
+
+// fault notes what is wrong at n.
+func (l *loader) fault(n *yaml.Node, fix, format string, args ...any) {
+	l.faults = append(l.faults, Fault{File: l.file, Line: n.Line, Problem: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+func (l *loader) warn(n *yaml.Node, fix, format string, args ...any) {
+	l.fault(n, fix, format, args...)
+	l.faults[len(l.faults)-1].Warning = true
+}
+
+// document reads the whole file.
+func (l *loader) document(text []byte) {
+	whole := &yaml.Node{}
+	if i := bytes.IndexByte(text, 0); i >= 0 {
+		l.fault(&yaml.Node{Line: 1 + bytes.Count(text[:i], []byte("\n"))}, "write it anew as UTF-8 text", "it holds a NUL byte, so it is no YAML")
+		return
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	err := d.Decode(whole)
+	switch {
+	case errors.Is(err, io.EOF) || err == nil && resolve(whole.Content[0]).Tag == "!!null":
+		l.fault(&yaml.Node{}, "write tenants: with a list of tenants, or tenants: [] to desire nothing", "it is empty")
+		return
+	case err != nil:
+		l.syntax(err, text)
+		return
+	}
+	var more yaml.Node
+	if err := d.Decode(&more); err == nil {
+		l.fault(&more, "write all into one", "there is a second YAML document")
+		return
+	} else if !errors.Is(err, io.EOF) {
+		l.syntax(err, text)
+		return
+	}
+	l.top(resolve(whole.Content[0]))
+}
+
+// syntax notes an error of the YAML parser, which says the line in words.
+func (l *loader) syntax(err error, text []byte) {
+	what, line, fix := strings.TrimPrefix(err.Error(), "yaml: "), 0, "mend the YAML"
+	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(what); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		what = what[len(m[0]):]
+	}
+	if strings.Contains(what, "cannot start any token") && bytes.Contains(text, []byte("\t")) {
+		fix = "indent with spaces: YAML allows no tabs"
+	}
+	l.fault(&yaml.Node{Line: line}, fix, "%.200s", what)
+}
+
+// resolve follows an alias.
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+// look counts a node that is about to be read, and reports whether it may be: not
+// when there are too many, nor when nearly everything is wrong.
+func (l *loader) look(n *yaml.Node) bool {
+	l.nodes++
+	if l.nodes == maxDesiredNodes {
+		l.fault(n, "write fewer, or use the short forms", "there are more than %d values, aliases followed", maxDesiredNodes)
+	}
+	return l.nodes < maxDesiredNodes && len(l.faults) < 10*maxFaults
+}
+
+// mapping returns the values of a mapping by key, each checked to be one of
+// known. what says what n is, for people.
+func (l *loader) mapping(n *yaml.Node, what string, known []string) map[string]*yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		l.fault(n, "write a mapping of "+list(known), "%s is %s", what, kindOfNode(n))
+		return nil
+	}
+	values := make(map[string]*yaml.Node, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], resolve(n.Content[i+1])
+		if !l.look(key) {
+			break
+		}
+		switch {
+		case values[key.Value] != nil:
+			l.fault(key, "remove one of them", "%.60q stands in line %d already", key.Value, values[key.Value].Line)
+		case key.Value == "<<":
+			l.fault(key, "put what is common under defaults: at the top", "merging is not supported")
+		case !slices.Contains(known, key.Value):
+			fix := "known are " + list(known)
+			if n := bridge.Nearest(short(key.Value), known); n != "" {
+				fix = fmt.Sprintf("did you mean %q?", n)
+			}
+			l.fault(key, fix, "%s has no key %.60q", what, key.Value)
+		case value.Tag != "!!null":
+			values[key.Value] = value
+		}
+	}
+	return values
+}
+
+// sequence returns the items of a list; a single value counts as a list of one.
+func (l *loader) sequence(n *yaml.Node) []*yaml.Node {
+	if n.Kind != yaml.SequenceNode {
+		return []*yaml.Node{n}
+	}
+	items := make([]*yaml.Node, 0, len(n.Content))
+	for _, item := range n.Content {
+		if !l.look(item) {
+			break
+		}
+		items = append(items, resolve(item))
+	}
+	return items
+}
+
+// text returns the text of a scalar.
+func (l *loader) text(n *yaml.Node, key string) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		l.fault(n, "write one text", "%s is %s", key, kindOfNode(n))
+		return "", false
+	}
+	if strings.ContainsFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		l.fault(n, "write it on one line", "%s holds a control character", key)
+		return "", false
+	}
+	return n.Value, true
+}
+
+func (l *loader) boolean(n *yaml.Node, key string) bool {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		l.fault(n, "write true or false", "%s is %s", key, kindOfNode(n))
+		return false
+	}
+	return strings.EqualFold(n.Value, "true")
+}
+
+// duration reads a length of time: Go's spelling, with d for days.
+func (l *loader) duration(n *yaml.Node, key string) (time.Duration, bool) {
+	text, ok := l.text(n, key)
+	if !ok {
+		return 0, false
+	}
+	rest, days := strings.ReplaceAll(text, " ", ""), 0.
+	if head, tail, found := strings.Cut(rest, "d"); found {
+		var err error
+		if days, err = strconv.ParseFloat(head, 64); err != nil || days < 0 || days > 1000 {
+			head = "x"
+		}
+		if rest = tail; head == "x" {
+			rest = head
+		}
+	}
+	d := time.Duration(0)
+	var err error
+	if rest != "" {
+		d, err = time.ParseDuration(rest)
+	}
+	if d += time.Duration(days * float64(24*time.Hour)); err != nil || d <= 0 {
+		l.fault(n, "write a number with its unit, as 3d, 12h or 90m", "%s is %.40q", key, text)
+		return 0, false
+	}
+	return d, true
+}
+
+// kindOfNode says what a node is, for people.
+func kindOfNode(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Tag == "!!null":
+		return "empty"
+	default:
+		return fmt.Sprintf("%.60q", n.Value)
+	}
+}
+
+func list(words []string) string { return strings.Join(words, ", ") }
+
+// short bounds what is compared with known words.
+func short(s string) string { return s[:min(len(s), 64)] }

@@ -1,0 +1,16 @@
+package renewer
+
+import "time"
+
+// Election is election for tests in another package.
+type Election = election
+
+// Leads returns how many shards are led with a fresh lease, their states read.
+func (r *Renewer) Leads() (n int) {
+	for _, l := range r.shards() {
+		if l.lease.Fresh(time.Now()) {
+			n++
+		}
+	}
+	return n
+}

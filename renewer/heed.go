@@ -1,0 +1,95 @@
+package renewer
+
+import (
+	"strings"
+	"time"
+)
+
+// unheeded are the notices that were read and not heeded for good yet, in order.
+type unheeded struct {
+	feed    *feed
+	waiting map[int32][]*pending // by partition, in order of offsets
+}
+
+// pending is one of them.
+type pending struct {
+	received
+	key   Key
+	asked bool // its effect is not on record yet: AskedAt
+	done  bool
+}
+
+func (o *unheeded) add(r received) *pending {
+	p := &pending{received: r}
+	o.waiting[r.at.partition] = append(o.waiting[r.at.partition], p)
+	return p
+}
+
+// settle tells the feed how far all are done.
+func (o *unheeded) settle() {
+	for partition, list := range o.waiting {
+		n := 0
+		for n < len(list) && list[n].done {
+			n++
+		}
+		if n > 0 {
+			o.feed.heed(partition, list[n-1].at.offset+1)
+			o.waiting[partition] = list[n:]
+		}
+	}
+}
+
+// heed takes notices.
+func (s *shard) heed(batch []received) {
+	now := time.Now()
+	for _, r := range batch {
+		s.consider(s.unread.add(r), now)
+	}
+}
+
+func (s *shard) consider(p *pending, now time.Time) {
+	key, known := s.ids[strings.ToLower(p.SubscriptionID)]
+	switch {
+	case p.SubscriptionID == "":
+		s.counted.notices["unreadable"].Inc()
+	case known:
+		state, _ := s.planner.State(key)
+		after, gaps, heeded := Heed(state, p.Notice, now, s.wish.rules)
+		if !heeded {
+			s.counted.notices["stale"].Inc()
+			break
+		}
+		s.counted.notices["heeded"].Inc()
+		p.key, p.asked = key, !after.AskedAt.IsZero()
+		s.change(after, gaps, now)
+	case s.creating(p.TenantID) && len(s.early) < maxEarly:
+		s.early = append(s.early, p)
+		return
+	default:
+		s.counted.notices["unknown"].Inc()
+	}
+	s.heeding = append(s.heeding, p)
+}
+
+// maxEarly bounds the notices that wait for a creation to end.
+const maxEarly = 1000
+
+// creating reports whether a subscription may come to be, or come to be known,
+// that a notice of the tenant is about.
+func (s *shard) creating(tenantID string) bool {
+	for tenant, l := range s.lanes {
+		if l.busy > 0 && (tenantID == "" || strings.EqualFold(tenant, tenantID)) {
+			return true
+		}
+	}
+	return false
+}
+
+// retryEarly takes the notices that may be of a subscription known by now.
+func (s *shard) retryEarly(now time.Time) {
+	early := s.early
+	s.early = nil
+	for _, p := range early {
+		s.consider(p, now)
+	}
+}

@@ -1,0 +1,92 @@
+package renewer
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"meetbridge/bridge/graph"
+)
+
+// maxLists is how many lists may fail before an orphan is given up: creating it
+// again finds what is there, by Graph's 409.
+const maxLists = 3
+
+// TakeOver returns s as a new leader goes on with it. An intent to create or
+// replace may have been carried out, which only Graph's list can tell: the state
+// becomes an orphan. Every other call can be made again.
+func TakeOver(s State) State {
+	switch s.Intent {
+	case "":
+	case Create, Replace:
+		s.Orphan = true
+	default:
+		s.Intent, s.IntentAt = "", time.Time{}
+	}
+	return s
+}
+
+// Repair settles an orphan by what Graph lists for its tenant in all versions of
+// the API. A failed list is told to Finish. d is nil if it is no longer desired. A state that is no orphan comes
+// back as it was.
+func Repair(s State, d *Desired, listed []graph.Subscription, now time.Time, r Rules) (State, []Gap) {
+	if !s.Orphan {
+		return s, nil
+	}
+	replacing := s.Intent == Replace
+	s.Orphan, s.Intent, s.IntentAt, s.UpdatedAt = false, "", time.Time{}, now
+	if replacing && slices.ContainsFunc(listed, func(sub graph.Subscription) bool { return sub.ID == s.SubscriptionID }) {
+		return s, nil // it was not even deleted
+	}
+	wish := d
+	if wish == nil {
+		wish = &Desired{Key: s.Key, Version: s.Version, NotificationURL: s.NotificationURL}
+	}
+	i := slices.IndexFunc(listed, func(sub graph.Subscription) bool {
+		return wish.is(sub) && sub.ExpirationDateTime.After(now)
+	})
+	switch {
+	case i >= 0 && replacing:
+		if s.ClientStateKeyID != wish.ClientStateKeyID {
+			s.ClientStateKeyID = "" // which one it was made with is not on record
+		}
+		gaps := s.die(CauseReplaced, "deleted to be created anew when the renewer died", now)
+		return s, append(gaps, s.adopt(wish, listed[i], now, now, &r)...)
+	case i >= 0:
+		gaps := s.adopt(wish, listed[i], now, now, &r)
+		return s, gaps
+	case replacing:
+		s.AskedAt = now // lists may be incomplete: a call for it will tell
+	default:
+		s.succeed()
+	}
+	return s, nil
+}
+
+// is reports whether sub, as Graph lists it, is what d asks for.
+func (d *Desired) is(sub graph.Subscription) bool {
+	return sameURL(sub.NotificationURL, d.NotificationURL) &&
+		strings.EqualFold(strings.TrimPrefix(sub.Resource, "/"), d.Resource) &&
+		changeTypes(sub.ChangeType) == d.ChangeType &&
+		(d.ApplicationID == "" || sub.ApplicationID == "" || strings.EqualFold(sub.ApplicationID, d.ApplicationID))
+}
+
+// changeTypes returns a csv of change types as Key has it.
+func changeTypes(csv string) string {
+	types := strings.Split(strings.ToLower(strings.ReplaceAll(csv, " ", "")), ",")
+	slices.Sort(types)
+	return strings.Join(slices.Compact(types), ",")
+}
+
+// unlisted notes that the list failed.
+func (s State) unlisted(o Outcome, now time.Time, r *Rules) State {
+	if !s.Orphan || o.Err == nil {
+		return s
+	}
+	s.fail(o.Err, now, r)
+	s.UpdatedAt = now
+	if s.Attempts >= maxLists {
+		s.Orphan, s.Intent, s.IntentAt = false, "", time.Time{}
+	}
+	return s
+}

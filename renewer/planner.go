@@ -1,0 +1,303 @@
+package renewer
+
+import (
+	"iter"
+	"time"
+)
+
+// Planner answers what Plan does without looking at everything each time: it
+// keeps the states, and in order what is due and when what is not will be. It is
+// for one goroutine.
+//
+// An action that Pop has handed out does not come again until Set says what has
+// become of its state, or Return that nothing has.
+type Planner struct {
+	rules   Rules
+	scene   *scene
+	items   map[Key]*item
+	waiting map[place][]*item // to be created once nothing is leaving there
+	later   itemHeap          // items by when their action may change by itself
+	tenants map[string]*queue
+}
+
+// item is what there is to know of one key.
+type item struct {
+	key    Key
+	wish   *Desired
+	state  *State    // nil if there is none
+	turn   time.Time // when its action changes by itself; zero: never
+	action *Action   // if ready
+	out    bool      // its action was handed out
+	at     int       // index in later, -1 if it is not there
+	ready  int       // index in its tenant's queue, -1 if it is not there
+}
+
+// queue is what is due in one tenant.
+type queue struct {
+	ready   itemHeap
+	orphans map[Key]*item
+	listing bool // the action to list it is handed out
+}
+
+// NewPlanner returns a planner without states, for which nothing is due until
+// Want has said what is desired. Many states are best Set before that.
+func NewPlanner(r Rules) *Planner {
+	return &Planner{
+		rules: r, scene: newScene(&Wanted{}),
+		items: map[Key]*item{}, waiting: map[place][]*item{}, tenants: map[string]*queue{},
+		later: newHeap(
+			func(a, b *item) bool { return a.turn.Before(b.turn) },
+			func(it *item) *int { return &it.at }),
+	}
+}
+
+// Want makes w all that is desired, and plans anew with rules r. w must not
+// change afterwards.
+func (p *Planner) Want(w *Wanted, r Rules, now time.Time) {
+	p.rules, p.scene = r, newScene(w)
+	p.scene.want(w)
+	clear(p.waiting)
+	for k, it := range p.items {
+		if it.wish = p.scene.wanted[k]; it.wish == nil && it.state == nil {
+			p.remove(it)
+		}
+	}
+	for k, d := range p.scene.wanted {
+		p.item(k).wish = d
+	}
+	for _, it := range p.items {
+		if it.state != nil && p.scene.leaves(it.state) {
+			p.scene.leaving[it.key.place()]++
+		}
+	}
+	for _, it := range p.items {
+		p.plan(it, now)
+	}
+}
+
+// Set makes s the state of its key. One that is deleted and not desired is
+// forgotten.
+func (p *Planner) Set(s State, now time.Time) {
+	it := p.item(s.Key)
+	was := it.state != nil && p.scene.leaves(it.state)
+	q := p.queue(s.TenantID)
+	if it.state != nil && it.state.Orphan {
+		delete(q.orphans, s.Key)
+		q.listing = false
+	}
+	if s.Status == Deleted && it.wish == nil {
+		p.remove(it)
+		it.state = nil
+	} else {
+		if it.state == nil {
+			it.state = new(State)
+		}
+		*it.state = s
+		it.out = false
+		if s.Orphan {
+			q.orphans[s.Key] = it
+		}
+		p.plan(it, now)
+	}
+	if is := it.state != nil && p.scene.leaves(it.state); is != was {
+		p.left(s.place(), is, now)
+	}
+}
+
+// left counts what is about to be deleted in a place, and lets go what has been
+// waiting for the last of it.
+func (p *Planner) left(at place, one bool, now time.Time) {
+	if one {
+		p.scene.leaving[at]++ // Pop sees it
+		return
+	}
+	p.scene.leaving[at]--
+	if p.scene.leaving[at] > 0 {
+		return
+	}
+	delete(p.scene.leaving, at)
+	waiting := p.waiting[at]
+	delete(p.waiting, at)
+	for _, it := range waiting {
+		if p.items[it.key] == it {
+			p.plan(it, now)
+		}
+	}
+}
+
+// Return takes back an action that Pop has handed out and nothing was done about.
+func (p *Planner) Return(a Action, now time.Time) {
+	if a.Kind == List {
+		p.queue(a.TenantID).listing = false
+		return
+	}
+	if it := p.items[a.Key]; it != nil {
+		it.out = false
+		p.plan(it, now)
+	}
+}
+
+// State returns the state of k, if there is one.
+func (p *Planner) State(k Key) (State, bool) {
+	if it := p.items[k]; it != nil && it.state != nil {
+		return *it.state, true
+	}
+	return State{}, false
+}
+
+// Wish returns what is desired of k, nil if nothing is.
+func (p *Planner) Wish(k Key) *Desired { return p.scene.wanted[k] }
+
+// States ranges over all states, in no order.
+func (p *Planner) States() iter.Seq[State] {
+	return func(yield func(State) bool) {
+		for _, it := range p.items {
+			if it.state != nil && !yield(*it.state) {
+				return
+			}
+		}
+	}
+}
+
+// Orphans returns the states of the tenant that Repair is for.
+func (p *Planner) Orphans(tenantID string) []State {
+	var all []State
+	if q := p.tenants[tenantID]; q != nil {
+		for _, it := range q.orphans {
+			all = append(all, *it.state)
+		}
+	}
+	return all
+}
+
+// Wake makes ready what is due at now. It returns the tenants that have
+// something to Pop, in no order, and when more will be ready: zero for never.
+func (p *Planner) Wake(now time.Time) (tenants []string, next time.Time) {
+	for len(p.later.items) > 0 && !p.later.items[0].turn.After(now) {
+		p.plan(p.later.items[0], now)
+	}
+	if len(p.later.items) > 0 {
+		next = p.later.items[0].turn
+	}
+	for tenant, q := range p.tenants {
+		at, ok := p.listable(q)
+		if ok && at.After(now) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+		if ok && !at.After(now) || len(q.ready.items) > 0 {
+			tenants = append(tenants, tenant)
+		}
+	}
+	return tenants, next
+}
+
+// Pop hands out the tenant's first action that is due at now, ok being false if
+// there is none. What lies ahead becomes due by Wake alone.
+func (p *Planner) Pop(tenantID string, now time.Time) (a Action, ok bool) {
+	q := p.tenants[tenantID]
+	if q == nil {
+		return Action{}, false
+	}
+	if at, ok := p.listable(q); ok && !at.After(now) {
+		q.listing = true
+		return listAction(tenantID, at), true
+	}
+	for len(q.ready.items) > 0 {
+		it := q.ready.items[0]
+		p.plan(it, now) // it may have waited for long
+		if it.ready != 0 {
+			continue // it is no longer due, or no longer the first
+		}
+		p.later.drop(it)
+		q.ready.drop(it)
+		it.out = true
+		return *it.action, true
+	}
+	return Action{}, false
+}
+
+// listable reports whether q is to be listed, and from when on.
+func (p *Planner) listable(q *queue) (at time.Time, ok bool) {
+	if q.listing {
+		return at, false
+	}
+	for _, it := range q.orphans {
+		if p.scene.orphaned(it.state) {
+			at, ok = later(at, it.state.NextAttemptAt), true
+		}
+	}
+	return at, ok
+}
+
+// plan puts it where it belongs at now.
+func (p *Planner) plan(it *item, now time.Time) {
+	if it.out || p.scene.wanted == nil {
+		return
+	}
+	a := p.rules.next(now, it.wish, it.state, p.scene)
+	q := p.queue(it.key.TenantID)
+	q.ready.drop(it)
+	p.later.drop(it)
+	if a.Kind == "" {
+		if it.wish != nil && p.scene.leaving[it.key.place()] > 0 {
+			p.waiting[it.key.place()] = append(p.waiting[it.key.place()], it)
+		}
+		return
+	}
+	it.action = nil
+	if a.due(now) {
+		ready := a // so that only what is due is allocated
+		it.action = &ready
+		q.ready.put(it)
+	}
+	if it.turn = p.rules.turn(now, it.state, a); !it.turn.IsZero() {
+		p.later.put(it)
+	}
+}
+
+// turn returns the next instant after now at which the answer of next, which was
+// a at now, may change by itself; zero for never.
+func (r *Rules) turn(now time.Time, s *State, a Action) (t time.Time) {
+	first := func(at time.Time) {
+		if at.After(now) && (t.IsZero() || at.Before(t)) {
+			t = at
+		}
+	}
+	first(a.Due)
+	if s != nil && s.SubscriptionID != "" {
+		for _, at := range [...]time.Time{
+			r.renewalDue(s, s.chance()), r.lapsing(s).Add(1), s.ExpiresAt.Add(r.Slack), s.AskedAt, s.NextAttemptAt, s.ReauthorizedAt.Add(r.Quiet),
+		} {
+			first(at)
+		}
+	}
+	return t
+}
+
+func (p *Planner) item(k Key) *item {
+	it := p.items[k]
+	if it == nil {
+		it = &item{key: k, wish: p.scene.wanted[k], at: -1, ready: -1}
+		p.items[k] = it
+	}
+	return it
+}
+
+func (p *Planner) queue(tenantID string) *queue {
+	q := p.tenants[tenantID]
+	if q == nil {
+		q = &queue{orphans: map[Key]*item{}, ready: newHeap(
+			func(a, b *item) bool { return before(a.action, b.action) < 0 },
+			func(it *item) *int { return &it.ready })}
+		p.tenants[tenantID] = q
+	}
+	return q
+}
+
+func (p *Planner) remove(it *item) {
+	q := p.queue(it.key.TenantID)
+	q.ready.drop(it)
+	delete(q.orphans, it.key)
+	p.later.drop(it)
+	delete(p.items, it.key)
+}

@@ -1,0 +1,133 @@
+package renewer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/process"
+)
+
+var (
+	errUnregistered = errors.New("schemas are not registered yet: is the registry at --registry-url?")
+	errTopics       = errors.New("topics are not there yet: is Kafka at --kafka-brokers, and were they made (meetbridge topics apply)?")
+	errNoElection   = errors.New("does not stand for election: starting, or shutting down")
+	errNoMember     = errors.New("the group's coordinator has not confirmed us lately: is Kafka well, and may our user read the group?")
+	errTakingOver   = errors.New("leads, and has not read the states yet")
+)
+
+// readiness returns what /readyz asks. A standby is as ready as a leader, since
+// it does what it is for.
+func (r *Renewer) readiness() *process.Readiness {
+	return process.NewReadiness(r.log,
+		process.Check{Name: "kafka", Test: r.checkKafka},
+		process.Check{Name: "registry", Test: r.checkRegistry},
+		process.Check{Name: "subscriptions", Test: r.checkSubscriptions},
+		process.Check{Name: "election", Test: r.checkElection},
+	)
+}
+
+func (r *Renewer) checkKafka(context.Context) (string, error) {
+	if !r.topicsOK.Load() {
+		return "", errTopics
+	}
+	return "", nil
+}
+
+func (r *Renewer) checkRegistry(context.Context) (string, error) {
+	select {
+	case <-r.registered:
+		return "", nil
+	default:
+		return "", errUnregistered
+	}
+}
+
+func (r *Renewer) checkSubscriptions(context.Context) (string, error) {
+	w := r.wish.Load()
+	return fmt.Sprintf("%d desired in %d tenants", len(w.wanted.Subscriptions), len(w.wanted.Tenants)), nil
+}
+
+// checkElection says which role the process has.
+func (r *Renewer) checkElection(context.Context) (string, error) {
+	e := r.election.Load()
+	if e == nil {
+		return "", errNoElection
+	}
+	if !e.member.fresh(time.Now()) {
+		return "", errNoMember
+	}
+	won := e.leading()
+	if len(won) == 0 {
+		return "stands by", nil
+	}
+	led := r.shards()
+	if len(led) < len(won) {
+		return "", errTakingOver
+	}
+	words := make([]string, len(led))
+	for i, l := range led {
+		words[i] = fmt.Sprintf("shard %d in epoch %d", l.lease.Partition, l.epoch)
+	}
+	slices.Sort(words)
+	return "leads " + strings.Join(words, ", "), nil
+}
+
+// askWithin bounds how long a scrape waits for a shard.
+const askWithin = 500 * time.Millisecond
+
+// gauges registers what is read when it is scraped.
+func (r *Renewer) gauges(reg *prometheus.Registry) {
+	gauge := func(name, help string, read func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, read))
+	}
+	gauge("nearest_expiry_seconds", "Time until the first of the living subscriptions of the shards led here expires, in seconds; below zero if it should have been renewed, and 0 without any.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+		defer cancel()
+		at := r.nearest(ctx)
+		if at.IsZero() {
+			return 0
+		}
+		return time.Until(at).Seconds()
+	})
+	gauge("lease_fresh", "1 while the group's coordinator has confirmed this process so lately that it may call Graph for the shards it leads, else 0.", func() float64 {
+		if e := r.election.Load(); e != nil && e.member.fresh(time.Now()) {
+			return 1
+		}
+		return 0
+	})
+}
+
+// announcements follows which keys ingest has, and counts the certificates that
+// wait for it, until ctx ends.
+func (r *Renewer) announcements(ctx context.Context) {
+	adm, err := kafka.NewAdmin(r.cfg.Kafka, r.bare)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	defer adm.Close()
+	var said []string
+	for ctx.Err() == nil {
+		r.ingest.read(ctx, adm)
+		var waiting []string
+		for _, t := range r.wish.Load().wanted.Tenants {
+			if c := t.Certificate; c != (Certificate{}) && !r.ingest.open(c) && !slices.Contains(waiting, c.ID) {
+				waiting = append(waiting, c.ID)
+			}
+		}
+		r.metrics.unannounced.Set(float64(len(waiting)))
+		if slices.Sort(waiting); len(waiting) > 0 && !slices.Equal(waiting, said) {
+			r.log.WarnContext(ctx, "certificates wait for ingest to announce their keys, no living subscription gets them meanwhile", "certificates", waiting,
+				"fix", "put their keys into --decryption-keys of every ingest process")
+		}
+		said = waiting
+		sleep(ctx, rosterEvery)
+	}
+}

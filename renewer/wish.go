@@ -1,0 +1,68 @@
+package renewer
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"meetbridge/bridge"
+	"meetbridge/bridge/kafka"
+)
+
+// wish is all that the shards go by, as of one reading of the files: what is
+// desired, the means to make it so, and the rules. It does not change; a changed
+// file makes another one.
+type wish struct {
+	wanted  *Wanted
+	clients map[string]client // by tenant id
+	keys    bridge.ClientStateKeys
+	rules   Rules
+}
+
+// client is the way to Graph for one tenant.
+type client struct {
+	graph   Graph
+	account account
+	made    Tenant // what it was made from
+}
+
+// makeWish returns the wish of wanted, made with a client for each tenant, those
+// of before where nothing changed.
+func makeWish(wanted *Wanted, keys bridge.ClientStateKeys, rules Rules, before *wish, connect func(Tenant) (Graph, error)) (*wish, error) {
+	w := &wish{wanted: wanted, clients: make(map[string]client, len(wanted.Tenants)), keys: keys, rules: rules}
+	w.rules.ClientStateKeys = keys.IDs()
+	for _, t := range wanted.Tenants {
+		if before != nil {
+			if c, had := before.clients[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
+				w.clients[t.ID] = c
+				continue
+			}
+		}
+		g, err := connect(t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: tenant %s: %w", t.Where, t.ID, err)
+		}
+		w.clients[t.ID] = client{graph: g, account: account{app: t.Credential.ClientID, tenant: t.ID}, made: t}
+	}
+	return w, nil
+}
+
+// of returns what the shard has of what is desired, with the key that mints.
+func (w *wish) of(shard int32, shards int) *Wanted {
+	own := &Wanted{Tenants: w.wanted.Tenants, Development: w.wanted.Development}
+	own.Subscriptions = make([]Desired, 0, len(w.wanted.Subscriptions)/max(1, shards)+1)
+	partition := kafka.Partitioner(shards)
+	for _, d := range w.wanted.Subscriptions {
+		if partition(d.String()) == shard {
+			d.ClientStateKeyID = w.keys.MinterID()
+			own.Subscriptions = append(own.Subscriptions, d)
+		}
+	}
+	return own
+}
+
+// clientState returns one for a subscription of the tenant.
+func (w *wish) clientState(tenantID string) (string, error) {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // never fails: it ends the process if the system has no randomness
+	return w.keys.Mint(tenantID, nonce)
+}
