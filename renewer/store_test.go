@@ -200,7 +200,7 @@ func TestStoreUnreadable(t *testing.T) {
 			}
 			return []byte{0, byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
 		}
-		key := func(i int) []byte { return []byte(someState(i).Key.String()) }
+		key := func(i int) []byte { return []byte(someState(i).String()) }
 		older := someState(7)
 		oldRecord, err := s.Record(older)
 		if err != nil {

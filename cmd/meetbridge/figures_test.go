@@ -30,7 +30,7 @@ import (
 // figures, and make soak for the long one.
 
 // soakFor is how long the full load of TestSoak lasts.
-var soakFor = flag.Duration("soak", time.Minute, "how long TestSoak loads ingest") //nolint:gochecknoglobals // a flag of the test binary
+var soakFor = flag.Duration("soak", time.Minute, "how long TestSoak loads ingest")
 
 const (
 	soakState  = "soak-client-state"
