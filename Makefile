@@ -6,10 +6,10 @@ TAGS        = -tags synctests
 LINT        = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME   ?= 10s
 
-.PHONY: help demo build test race lint fmt bench fuzz generate check clean
+.PHONY: help demo build test race lint fmt bench bench-openssl figures soak fuzz generate check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## the whole bridge in one process: meetings and webinars land on Kafka topics as decoded records (ARGS="--records 50 --json")
 	@exec bin/meetbridge demo $(ARGS)
@@ -33,6 +33,16 @@ fmt: ## format all Go files
 
 bench: ## every benchmark (BENCH=regexp, BENCHTIME=1s)
 	$(GO) test $(TAGS) -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -benchtime $(or $(BENCHTIME),1s) ./...
+
+bench-openssl: ## Go's RSA, OpenSSL's through the build tag, and "openssl speed", in one run
+	$(GO) test $(TAGS),openssl -run '^$$' -bench '^BenchmarkRatios$$' -benchtime $(or $(BENCHTIME),9x) ./bridge/sealed
+	$(GO) test $(TAGS),openssl -run '^$$' -bench '^BenchmarkRich$$' -benchtime $(or $(BENCHTIME),9x) ./ingest
+
+figures: ## what docs/performance.md promises of answers, overload, outages, start and drain (5 minutes of a machine that does nothing else)
+	$(GO) test -tags figures -count 1 -timeout 20m -v -run 'AnswerTime|Overload|KafkaTrouble|ManyConnections|Start|Drain' ./ingest ./cmd/meetbridge | grep -v '^==='
+
+soak: ## ingest under full load for SOAK (default 10m): memory, and that everything acknowledged is stored
+	$(GO) test -tags figures -count 1 -timeout 0 -v -run TestSoak ./cmd/meetbridge -args -soak $(or $(SOAK),10m)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 10s; 2000x for so many runs)
 	@for pkg in $$($(GO) list ./...); do \

@@ -1,12 +1,11 @@
 package ingest
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/process"
 	"meetbridge/bridge/sealed"
 	"meetbridge/ingest/token"
 )
@@ -22,10 +21,10 @@ func (c Config) checkParts() []error {
 	}
 	quiet := slog.New(slog.DiscardHandler) // New says it aloud
 	if c.Listener == nil {
-		check(checkListen("--listen", c.Listen))
+		check(process.CheckListen("--listen", c.Listen))
 	}
 	if c.AdminListener == nil {
-		check(checkListen("--admin-listen", c.AdminListen))
+		check(process.CheckListen("--admin-listen", c.AdminListen))
 	}
 	if c.TLSCert != "" && c.TLSKey != "" {
 		_, err := loadKeyPair(c)
@@ -49,16 +48,4 @@ func (c Config) checkParts() []error {
 	}
 	check(checkEndpoint(c.OTLPEndpoint))
 	return errs
-}
-
-// checkListen returns what is wrong with an address to listen on.
-func checkListen(flag, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // by a table, without network
-	}
-	if err != nil {
-		return fmt.Errorf("%s is %q: must be HOST:PORT or :PORT, such as :8080", flag, addr)
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"meetbridge/bridge"
+	"meetbridge/bridge/process"
 	"meetbridge/ingest/token"
 )
 
@@ -21,7 +22,7 @@ var errUnavailable = errors.New("ingest: unavailable")
 // pipeline turns the body of a POST into records in Kafka. All that it holds is
 // safe for concurrent use.
 type pipeline struct {
-	clientStates *watched[bridge.ClientStateKeys]
+	clientStates *process.Watched[bridge.ClientStateKeys]
 	tokens       *token.Verifier
 	opener       *opener
 	rules        bridge.Rules
@@ -101,7 +102,7 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 // are looked at only when one of its items is sealed and has a good clientState,
 // or one that may become good: a stranger cannot make us work.
 func (p *pipeline) prove(ctx context.Context, items []work, tokens []string, now, deadline time.Time) (token.Verdict, error) {
-	states := p.clientStates.get()
+	states := p.clientStates.Get()
 	sealed := false
 	for i := range items {
 		w := &items[i]

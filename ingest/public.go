@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"meetbridge/bridge/process"
 )
 
 // Paths of the public port; either takes notifications and lifecycle notices.
@@ -55,8 +57,8 @@ func newPublic(h *handler, wrap func(http.Handler) http.Handler, budget time.Dur
 	}
 }
 
-func loadKeyPair(cfg Config) (*watched[*tls.Certificate], error) {
-	return load(parseKeyPair, setFile{"--tls-cert", cfg.TLSCert}, setFile{"--tls-key", cfg.TLSKey})
+func loadKeyPair(cfg Config) (*process.Watched[*tls.Certificate], error) {
+	return process.Load(parseKeyPair, process.File{Flag: "--tls-cert", Path: cfg.TLSCert}, process.File{Flag: "--tls-key", Path: cfg.TLSKey})
 }
 
 // parseKeyPair is the parser of the watched files of --tls-cert and --tls-key.
@@ -69,10 +71,10 @@ func parseKeyPair(files [][]byte) (*tls.Certificate, error) {
 }
 
 // tlsConfig serves the newest good key pair to each handshake, HTTP/2 first.
-func tlsConfig(pair *watched[*tls.Certificate]) *tls.Config {
+func tlsConfig(pair *process.Watched[*tls.Certificate]) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12, // what Graph uses by default (FACTS §1.6)
 		NextProtos:     []string{"h2", "http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get(), nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Get(), nil },
 	}
 }

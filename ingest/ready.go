@@ -14,8 +14,17 @@ import (
 
 	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/process"
 	"meetbridge/bridge/sealed"
 	"meetbridge/ingest/token"
+)
+
+// What /readyz says of what is missing.
+var (
+	errDraining     = errors.New("shutting down")
+	errUnregistered = errors.New("schemas are not registered yet: is the registry at --registry-url?")
+	errTopics       = errors.New("topics are not verified yet: is Kafka at --kafka-brokers?")
+	errNoKey        = errors.New("no usable decryption key: put <encryptionCertificateId>.pem into --decryption-keys (meetbridge keys new makes one)")
 )
 
 // prepareTopics makes (with --create-topics) and verifies the topics, trying
@@ -90,9 +99,9 @@ func (s *Server) checkDrain(context.Context) (string, error) {
 
 // checkStates is always well, since nothing empty is ever taken; it shows what
 // is in use.
-func checkStates(w *watched[bridge.ClientStateKeys]) func(context.Context) (string, error) {
+func checkStates(w *process.Watched[bridge.ClientStateKeys]) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
-		keys, literals := w.get().Len()
+		keys, literals := w.Get().Len()
 		return count(keys, "key") + ", " + count(literals, "literal value"), nil
 	}
 }

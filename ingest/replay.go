@@ -122,7 +122,7 @@ func newReplay(cfg ReplayConfig, log *slog.Logger) (*replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.states = states.get()
+	r.states = states.Get()
 	if r.tokens, err = token.New(token.Config{Authority: cfg.EntraAuthority, STS: cfg.EntraSTS, AppIDs: cfg.AppIDs, Log: log}); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +21,7 @@ import (
 
 	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/process"
 	"meetbridge/bridge/sealed"
 	"meetbridge/ingest/token"
 	"meetbridge/schemas"
@@ -35,7 +35,7 @@ const drainWithin = 5 * time.Second
 type Server struct {
 	handler *handler
 	outlet  *outlet
-	life    *lifecycle
+	life    *process.Lifecycle
 	log     *slog.Logger
 
 	public, admin         *http.Server
@@ -60,10 +60,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	}
 	bare := log // the packages below name themselves
 	log = bare.With("component", "ingest")
-	s := &Server{life: &lifecycle{log: log}, log: log, done: make(chan struct{})}
+	s := &Server{life: process.NewLifecycle(log), log: log, done: make(chan struct{})}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.life.stop(ctx))
+			err = errors.Join(err, s.life.Stop(ctx))
 		}
 	}()
 
@@ -78,14 +78,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	if err != nil {
 		return nil, err
 	}
-	s.life.onStop("tracing", stopTracing)
+	s.life.OnStop("tracing", stopTracing)
 
 	cfg.Producer.Registerer = reg
 	producer, err := kafka.NewProducer(cfg.Kafka, cfg.Producer, bare)
 	if err != nil {
 		return nil, err
 	}
-	s.life.onStop("kafka producer", func(ctx context.Context) error {
+	s.life.OnStop("kafka producer", func(ctx context.Context) error {
 		// What Kafka never acknowledged was answered with 503: nothing is lost.
 		if err := producer.Close(ctx); err != nil {
 			log.WarnContext(ctx, "records given up, Graph was told to send them again", "error", err)
@@ -111,7 +111,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		return nil, err
 	}
 	s.background = append(s.background, func() {
-		s.life.goUntil("client states", func(ctx context.Context) { states.run(ctx, log) })
+		s.life.GoUntil("client states", func(ctx context.Context) { states.Run(ctx, log) })
 	})
 
 	verifier, err := token.New(token.Config{Authority: cfg.EntraAuthority, STS: cfg.EntraSTS, AppIDs: cfg.AppIDs, HTTP: cfg.AuthorityHTTP, Log: bare})
@@ -119,23 +119,24 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		return nil, err
 	}
 	ring := func() *sealed.Ring { return &sealed.Ring{} }
-	checks := []check{
-		{"kafka", s.checkKafka(producer)}, {"registry", s.checkRegistry}, {"client_states", checkStates(states)}, {"drain", s.checkDrain},
+	checks := []process.Check{
+		{Name: "kafka", Test: s.checkKafka(producer)}, {Name: "registry", Test: s.checkRegistry},
+		{Name: "client_states", Test: checkStates(states)}, {Name: "drain", Test: s.checkDrain},
 	}
 	if cfg.DecryptionKeys != "" {
 		watch, err := sealed.Watch(ctx, cfg.DecryptionKeys, bare)
 		if err != nil {
 			return nil, fmt.Errorf("watch --decryption-keys: %w", err)
 		}
-		s.life.onStop("decryption keys", func(context.Context) error { watch.Close(); return nil })
+		s.life.OnStop("decryption keys", func(context.Context) error { watch.Close(); return nil })
 		ring = watch.Ring
 		s.background = append(s.background, func() {
 			verifier.Start(context.WithoutCancel(ctx))
-			s.life.onStop("key sets", func(context.Context) error { verifier.Close(); return nil })
+			s.life.OnStop("key sets", func(context.Context) error { verifier.Close(); return nil })
 		})
 		checks = append(checks,
-			check{"decryption_keys", checkRing(ring)},
-			check{"key_set", func(context.Context) (string, error) { return "", verifier.Ready() }})
+			process.Check{Name: "decryption_keys", Test: checkRing(ring)},
+			process.Check{Name: "key_set", Test: func(context.Context) (string, error) { return "", verifier.Ready() }})
 	} else {
 		log.WarnContext(ctx, "no decryption keys configured, sealed notifications go to quarantine")
 	}
@@ -150,31 +151,31 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	}
 	s.gauges(reg, ring, verifier)
 	s.background = append(s.background, func() {
-		s.life.goUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
-		s.life.goUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
+		s.life.GoUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
+		s.life.GoUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
 	})
 	return s, s.bind(ctx, cfg, reg, wrap, checks)
 }
 
 // bind makes the two HTTP servers and their listeners.
-func (s *Server) bind(ctx context.Context, cfg Config, reg *prometheus.Registry, wrap func(http.Handler) http.Handler, checks []check) error {
+func (s *Server) bind(ctx context.Context, cfg Config, reg *prometheus.Registry, wrap func(http.Handler) http.Handler, checks []process.Check) error {
 	var err error
-	if s.listener, err = listen(ctx, cfg.Listener, cfg.Listen, "--listen"); err != nil {
+	if s.listener, err = process.Listen(ctx, cfg.Listener, cfg.Listen, "--listen"); err != nil {
 		return err
 	}
-	s.life.onStop("public listener", closer(s.listener))
+	s.life.OnStop("public listener", process.Closer(s.listener))
 	open := bounded(s.listener, cfg.MaxInFlight)
 	s.listener = open
-	s.background = append(s.background, func() { s.life.goUntil("deadlines", open.sweep) })
+	s.background = append(s.background, func() { s.life.GoUntil("deadlines", open.sweep) })
 	gauge(reg, "connections", "Connections of the public port that are open.", func() float64 { return float64(open.count()) })
-	if s.adminListen, err = listen(ctx, cfg.AdminListener, cfg.AdminListen, "--admin-listen"); err != nil {
+	if s.adminListen, err = process.Listen(ctx, cfg.AdminListener, cfg.AdminListen, "--admin-listen"); err != nil {
 		return err
 	}
-	s.life.onStop("admin listener", closer(s.adminListen))
+	s.life.OnStop("admin listener", process.Closer(s.adminListen))
 	s.public = newPublic(s.handler, wrap, cfg.AnswerWithin, s.log)
-	ready := &readiness{checks: checks, log: s.log}
-	s.background = append(s.background, func() { s.life.goUntil("readiness", ready.await) })
-	s.admin = newAdmin(reg, ready)
+	ready := process.NewReadiness(s.log, checks...)
+	s.background = append(s.background, func() { s.life.GoUntil("readiness", ready.Await) })
+	s.admin = process.NewAdmin(reg, ready)
 	if cfg.TLSCert == "" {
 		return nil
 	}
@@ -183,34 +184,11 @@ func (s *Server) bind(ctx context.Context, cfg Config, reg *prometheus.Registry,
 		return err
 	}
 	s.background = append(s.background, func() {
-		s.life.goUntil("TLS key pair", func(ctx context.Context) { pair.run(ctx, s.log) })
+		s.life.GoUntil("TLS key pair", func(ctx context.Context) { pair.Run(ctx, s.log) })
 	})
 	s.public.TLSConfig = tlsConfig(pair)
 	s.listener = tls.NewListener(s.listener, s.public.TLSConfig)
 	return nil
-}
-
-func listen(ctx context.Context, given net.Listener, addr, flag string) (net.Listener, error) {
-	if given != nil {
-		return given, nil
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w: choose another with %s", err, flag)
-		}
-		return nil, fmt.Errorf("listen on %s %q: %w", flag, addr, err)
-	}
-	return l, nil
-}
-
-func closer(l net.Listener) func(context.Context) error {
-	return func(context.Context) error {
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	}
 }
 
 // Start serves. It returns at once; what fails later ends the server: see Done.
@@ -229,7 +207,7 @@ func (s *Server) serve(name string, srv *http.Server, l net.Listener) {
 			s.fail(fmt.Errorf("serve %s: %w", name, err))
 		}
 	}()
-	s.life.onStop(name, func(ctx context.Context) error {
+	s.life.OnStop(name, func(ctx context.Context) error {
 		if err := srv.Shutdown(ctx); err != nil {
 			return errors.Join(err, srv.Close())
 		}
@@ -268,7 +246,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if !s.handler.draining.Swap(true) {
 		s.log.InfoContext(ctx, "draining")
 	}
-	err := s.life.stop(ctx)
+	err := s.life.Stop(ctx)
 	s.once.Do(func() { close(s.done) })
 	return err
 }
@@ -291,8 +269,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 func freshID() string { return uuid.Must(uuid.NewV7()).String() }
 
-func loadClientStates(t Trust) (*watched[bridge.ClientStateKeys], error) {
-	return load(parseClientStates, setFile{"--client-state-keys", t.ClientStateKeys}, setFile{"--client-states", t.ClientStates})
+func loadClientStates(t Trust) (*process.Watched[bridge.ClientStateKeys], error) {
+	return process.Load(parseClientStates,
+		process.File{Flag: "--client-state-keys", Path: t.ClientStateKeys}, process.File{Flag: "--client-states", Path: t.ClientStates})
 }
 
 // parseClientStates is the parser of the watched files of --client-state-keys
