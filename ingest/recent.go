@@ -103,11 +103,14 @@ func (r *recent) holds(key id) bool {
 	return ok
 }
 
+// turn begins a new generation when it is time. The eldest's memory serves the
+// youngest: a new map would grow beside both.
 func (r *recent) turn(now time.Time) {
 	if age := now.Sub(r.since); len(r.young) >= r.half || age >= recallFor {
-		r.old, r.young, r.since = r.young, make(map[id]struct{}, len(r.young)/2), now
+		clear(r.old)
+		r.old, r.young, r.since = r.young, r.old, now
 		if age >= 2*recallFor {
-			r.old = map[id]struct{}{}
+			clear(r.old)
 		}
 	}
 }
