@@ -120,8 +120,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	}
 	ring := func() *sealed.Ring { return &sealed.Ring{} }
 	checks := []process.Check{
-		{Name: "kafka", Test: s.checkKafka(producer)}, {Name: "registry", Test: s.checkRegistry},
-		{Name: "client_states", Test: checkStates(states)}, {Name: "drain", Test: s.checkDrain},
+		{Name: "kafka", Test: s.checkKafka(producer)},
+		{Name: "registry", Test: s.checkRegistry},
+		{Name: "client_states", Test: checkStates(states)},
+		{Name: "drain", Test: s.checkDrain},
 	}
 	if cfg.DecryptionKeys != "" {
 		watch, err := sealed.Watch(ctx, cfg.DecryptionKeys, bare)
