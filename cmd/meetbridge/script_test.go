@@ -2,6 +2,9 @@ package main
 
 import (
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +20,8 @@ func TestMain(m *testing.M) {
 // listens on in $ADDR1 to $ADDR6; "dial ADDRESS" waits until somebody does.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	// A run under nohup ignores SIGHUP, and so would everything that it starts.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
