@@ -51,7 +51,7 @@ func ingestDefaults() (ingest.Config, error) {
 
 // collectAt is by how many percent the heap grows before it is collected: less
 // than half of Go's default, which keeps a process under full load within 64 MB.
-const collectAt = 40
+const collectAt = 25
 
 // drainWithin bounds how long a process takes to end in good order.
 const drainWithin = 5 * time.Second
