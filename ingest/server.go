@@ -27,9 +27,6 @@ import (
 	"meetbridge/schemas"
 )
 
-// drainWithin bounds a graceful stop: longer than the budget of the last POST.
-const drainWithin = 5 * time.Second
-
 // Server is one ingest process: New, Start, then Stop. Nothing is served before
 // Start; the listeners are bound by New, so that port 0 can be asked for.
 type Server struct {
@@ -251,22 +248,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	err := s.life.Stop(ctx)
 	s.once.Do(func() { close(s.done) })
 	return err
-}
-
-// Run is New, Start and, when ctx ends, Stop. It returns nil after a clean stop.
-func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	s, err := New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	s.Start()
-	select {
-	case <-ctx.Done():
-	case <-s.Done():
-	}
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-	defer cancel()
-	return errors.Join(s.Err(), s.Stop(stopCtx))
 }
 
 func freshID() string { return uuid.Must(uuid.NewV7()).String() }
