@@ -4,8 +4,6 @@ package ingest_test
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"log/slog"
 	"os"
@@ -22,49 +20,13 @@ import (
 	"meetbridge/ingest"
 )
 
-const rigStateKey = "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
-
 // sendWorld lets a simulated Graph post n genuine items, each once, to r.
-func sendWorld(t *testing.T, r *bridgetest.Rig, keys bridgetest.KeyFiles, n int, change func(*graphsim.Config)) *graphsim.Sim {
+func sendWorld(t *testing.T, r *bridgetest.Rig, n int, change func(*graphsim.Config)) *graphsim.Sim {
 	t.Helper()
-	states, err := bridge.ParseClientStateKeys([]byte(rigStateKey), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, rest := pem.Decode([]byte(keys.PEM))
-	for block.Type != "CERTIFICATE" {
-		block, rest = pem.Decode(rest)
-	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := graphsim.Config{
-		Seed: 1, Rate: 50,
-		NotificationURL: r.NotificationURL(), LifecycleURL: r.LifecycleURL(), Client: r.HTTP, Listener: r.AuthorityListener(),
-		AppIDs: []string{bridgetest.AppID}, Certificates: []graphsim.Certificate{{ID: keys.CertificateID, Certificate: certificate}},
-		ClientState: func(tenant string) string {
-			s, err := states.Mint(tenant, [16]byte{7})
-			if err != nil {
-				t.Error(err)
-			}
-			return s
-		},
-		Faults: graphsim.Faults{Every: map[graphsim.Fault]int{graphsim.DuplicateItem: -1}},
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	sim, err := graphsim.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sim.Stop(context.Background()); err != nil {
-			t.Error(err)
+	sim := r.StartGraph(func(c *graphsim.Config) {
+		c.Rate, c.Faults = 50, graphsim.Faults{Every: map[graphsim.Fault]int{graphsim.DuplicateItem: -1}}
+		if change != nil {
+			change(c)
 		}
 	})
 	r.Ready()
@@ -172,7 +134,7 @@ func TestReplayCures(t *testing.T) {
 					good = c.Trust
 					break_(t, c)
 				})
-				sim := sendWorld(t, r, keys, 200, nil)
+				sim := sendWorld(t, r, 200, nil)
 				received := map[string]time.Time{} // by subscription and sealed data's place
 				aside := 0
 				for _, s := range r.Records() {
@@ -255,7 +217,7 @@ func TestReplayCutOff(t *testing.T) {
 			good = c.Trust
 			misconfigured()[bridge.TokenAudience](t, c)
 		})
-		sendWorld(t, r, keys, 500, nil)
+		sendWorld(t, r, 500, nil)
 		r.StopIngest()
 		before := len(onlyOnce(t, r))
 		produced, ctx := 0, t.Context()
@@ -300,7 +262,7 @@ func TestReplayTwiceAtOnce(t *testing.T) {
 			good = c.Trust
 			misconfigured()[bridge.TokenAudience](t, c)
 		})
-		sendWorld(t, r, keys, 300, nil)
+		sendWorld(t, r, 300, nil)
 		r.StopIngest()
 		before := len(onlyOnce(t, r))
 		produced := 0
@@ -330,11 +292,11 @@ func TestReplayForgeries(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
-		sim := sendWorld(t, r, keys, 1500, func(c *graphsim.Config) { c.Faults = c.AllForgeries(60) })
+		sim := sendWorld(t, r, 1500, func(c *graphsim.Config) { c.Faults = c.AllForgeries(60) })
 		before := onlyOnce(t, r)
 		trust := r.Config.Trust
 		trust.ClientStateKeys = filepath.Join(t.TempDir(), "client-state.keys")
-		more := rigStateKey + "nosuchkey HxscHRobGBkWFxQVEhMQEQ4PDA0KCwgJBgcEBQIDAAE=\n"
+		more := bridgetest.ClientStateKey + "nosuchkey HxscHRobGBkWFxQVEhMQEQ4PDA0KCwgJBgcEBQIDAAE=\n"
 		if err := os.WriteFile(trust.ClientStateKeys, []byte(more), 0o600); err != nil {
 			t.Fatal(err)
 		}

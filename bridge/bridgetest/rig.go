@@ -30,6 +30,9 @@ const (
 // AppID is the application that the rig's subscriptions belong to.
 const AppID = "11111111-1111-4111-8111-111111111111"
 
+// ClientStateKey is the file of the key that the rig's clientStates are made with.
+const ClientStateKey = "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+
 // LiteralState is a clientState that the rig's ingest takes beside its MACs.
 const LiteralState = "literal-client-state-of-the-rig"
 
@@ -46,6 +49,7 @@ type Rig struct {
 	tb      testing.TB
 	log     *slog.Logger
 	dir     string
+	keys    KeyFiles
 	stopped bool
 }
 
@@ -68,13 +72,13 @@ func NewKeyFiles(tb testing.TB) KeyFiles {
 func NewRig(tb testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.Config)) *Rig {
 	tb.Helper()
 	n := NewNetwork()
-	r := &Rig{Net: n, tb: tb, log: log, dir: tb.TempDir(), Metrics: prometheus.NewRegistry()}
+	r := &Rig{Net: n, tb: tb, log: log, dir: tb.TempDir(), keys: keys, Metrics: prometheus.NewRegistry()}
 	r.HTTP = &http.Client{Transport: &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}
 	tb.Cleanup(r.HTTP.CloseIdleConnections)
 	r.StartKafka()
 	for name, text := range map[string]string{
 		filepath.Join("keys", keys.CertificateID+".pem"): keys.PEM,
-		"client-state.keys": "k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+		"client-state.keys": ClientStateKey,
 		"client-states":     LiteralState + "\n",
 	} {
 		path := filepath.Join(r.dir, name)
@@ -157,9 +161,6 @@ func (r *Rig) Listen(addr string) net.Listener {
 	}
 	return l
 }
-
-// AuthorityListener is where the simulated Graph serves its key sets.
-func (r *Rig) AuthorityListener() net.Listener { return r.Listen(authorityAddr) }
 
 // NotificationURL is where Graph posts.
 func (r *Rig) NotificationURL() string { return "http://" + publicAddr + ingest.PathNotifications }

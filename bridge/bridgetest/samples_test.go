@@ -75,7 +75,7 @@ func TestSamples(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
-		sim := world(t, r, keys, nil)
+		sim := world(r, nil)
 		r.Ready()
 		files, err := filepath.Glob("../testdata/samples/*.json")
 		if err != nil || len(files) < 34 {

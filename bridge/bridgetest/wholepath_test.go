@@ -4,9 +4,6 @@ package bridgetest_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -23,58 +20,14 @@ import (
 
 var seed = flag.Uint64("seed", 1, "seed of the simulated Graph's world and faults")
 
-// world starts a simulated Graph against the rig.
-func world(t *testing.T, r *bridgetest.Rig, keys bridgetest.KeyFiles, change func(*graphsim.Config)) *graphsim.Sim {
-	t.Helper()
-	states, err := bridge.ParseClientStateKeys([]byte("k1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := graphsim.Config{
-		Seed: *seed, Rate: 20,
-		NotificationURL: r.NotificationURL(), LifecycleURL: r.LifecycleURL(), Client: r.HTTP, Listener: r.AuthorityListener(),
-		AppIDs: []string{bridgetest.AppID}, Certificates: []graphsim.Certificate{{ID: keys.CertificateID, Certificate: certificate(t, keys.PEM)}},
-		ClientState: func(tenant string) string {
-			s, err := states.Mint(tenant, [16]byte{7})
-			if err != nil {
-				t.Error(err)
-			}
-			return s
-		},
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	sim, err := graphsim.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sim.Stop(context.Background()); err != nil {
-			t.Error(err)
+// world starts a simulated Graph of the seed against the rig.
+func world(r *bridgetest.Rig, change func(*graphsim.Config)) *graphsim.Sim {
+	return r.StartGraph(func(c *graphsim.Config) {
+		c.Seed = *seed
+		if change != nil {
+			change(c)
 		}
 	})
-	return sim
-}
-
-func certificate(t *testing.T, text string) *x509.Certificate {
-	t.Helper()
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			t.Fatal("no certificate in the key file")
-		}
-		if block.Type == "CERTIFICATE" {
-			c, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return c
-		}
-	}
 }
 
 // report fails the test with what the judge found, and how to see it again.
@@ -103,7 +56,7 @@ func TestWholePath(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
-		sim := world(t, r, keys, func(c *graphsim.Config) {
+		sim := world(r, func(c *graphsim.Config) {
 			c.Faults = c.AllForgeries(150)
 			for f, every := range map[graphsim.Fault]int{
 				graphsim.RepeatPost: 10, graphsim.CutPost: 25, graphsim.MisfitPayload: 60, graphsim.RotateKeys: 600, graphsim.DuplicateUnidentified: 50,
@@ -148,7 +101,7 @@ func TestWholePathTrouble(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
-		sim := world(t, r, keys, func(c *graphsim.Config) {
+		sim := world(r, func(c *graphsim.Config) {
 			c.Rate, c.Drain = 3, 5*time.Hour
 			c.Faults.Every = map[graphsim.Fault]int{graphsim.AuthorityDown: 3, graphsim.AuthoritySlow: 7, graphsim.AuthorityGarbage: 5}
 		})
@@ -196,7 +149,7 @@ func TestWholePathOrder(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
-		sim := world(t, r, keys, func(c *graphsim.Config) {
+		sim := world(r, func(c *graphsim.Config) {
 			c.Rules.Concurrency = 1
 			c.Faults.Every = map[graphsim.Fault]int{graphsim.ReorderItem: -1, graphsim.DuplicateItem: -1}
 		})
@@ -240,7 +193,7 @@ func TestNothingLeaks(t *testing.T) {
 		log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		r := bridgetest.NewRig(t, keys, log, nil)
 		var states []string
-		sim := world(t, r, keys, func(c *graphsim.Config) {
+		sim := world(r, func(c *graphsim.Config) {
 			c.Marker, c.Drain = marker, time.Hour
 			c.Faults = c.AllForgeries(40)
 			c.Faults.Every[graphsim.MisfitPayload], c.Faults.Every[graphsim.AuthorityGarbage] = 30, 5
@@ -296,7 +249,7 @@ func TestDropPayload(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), func(c *ingest.Config) { c.Payload = "drop" })
-		sim := world(t, r, keys, nil)
+		sim := world(r, nil)
 		r.Ready()
 		if err := sim.Run(t.Context(), graphsim.Limit{Items: 200}); err != nil {
 			t.Fatal(err)
