@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,9 +44,30 @@ func (o *opener) wait() time.Duration {
 	return time.Duration(o.queued.Load() * o.cost.Load() / int64(cap(o.slots)))
 }
 
-// open decrypts w when its turn comes, or leaves it with errUnavailable at the
-// deadline. It counts w as queued until then; the caller counted it.
-func (o *opener) open(w *work, deadline time.Time) {
+// open decrypts the items, on all processors: a POST of a thousand would outlast
+// its budget on one. Items that the deadline left unopened get errUnavailable;
+// those opened before go on, so that each repetition of a POST gets further than
+// the last.
+func (o *opener) open(items []*work, deadline time.Time) {
+	o.queued.Add(int64(len(items)))
+	if len(items) == 1 {
+		o.one(items[0], deadline)
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(cap(o.slots), len(items)) {
+		wg.Go(func() {
+			for n := next.Add(1); int(n) <= len(items); n = next.Add(1) {
+				o.one(items[n-1], deadline)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// one decrypts w, which is queued, when its turn comes.
+func (o *opener) one(w *work, deadline time.Time) {
 	defer o.queued.Add(-1)
 	o.slots <- struct{}{} // each holder lets go within an operation's time
 	defer func() { <-o.slots }()

@@ -38,10 +38,16 @@ func TestOpenerAtTheDeadline(t *testing.T) {
 	o := newOpener(func() *sealed.Ring { return &sealed.Ring{} }, 2)
 	late := &work{item: &bridge.Item{EncryptedContent: &bridge.EncryptedContent{}}}
 	inTime := &work{item: late.item}
-	o.queued.Add(2)
-	o.open(late, time.Now().Add(-time.Second))
-	o.open(inTime, time.Now().Add(time.Minute))
+	o.open([]*work{late}, time.Now().Add(-time.Second))
+	o.open([]*work{inTime}, time.Now().Add(time.Minute))
+	many := []*work{{item: late.item}, {item: late.item}, {item: late.item}}
+	o.open(many, time.Now().Add(time.Minute))
 	var rejection *bridge.Rejection
+	for _, w := range many {
+		if !errors.As(w.err, &rejection) {
+			t.Errorf("one of several: %v", w.err)
+		}
+	}
 	if !errors.Is(late.err, errUnavailable) || !errors.As(inTime.err, &rejection) {
 		t.Errorf("late: %v, in time: %v", late.err, inTime.err)
 	}

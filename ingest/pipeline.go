@@ -6,8 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"meetbridge/bridge"
@@ -156,10 +154,7 @@ func (p *pipeline) mayBeOurs(w *work, tokens []string, now time.Time) bool {
 	return p.out.forged.AllowN(now, cost)
 }
 
-// open decrypts the sealed items that were proven, on all processors: a POST of
-// a thousand would outlast its budget on one. Items that the deadline left
-// unopened get errUnavailable; those opened before go on, so that each repetition
-// of a POST gets further than the last.
+// open decrypts the sealed items that were proven and are not in Kafka yet.
 func (p *pipeline) open(items []work, deadline time.Time) {
 	var todo []*work
 	for i := range items {
@@ -175,24 +170,7 @@ func (p *pipeline) open(items []work, deadline time.Time) {
 			todo = append(todo, w)
 		}
 	}
-	p.opener.queued.Add(int64(len(todo)))
-	workers := min(cap(p.opener.slots), len(todo))
-	if workers <= 1 {
-		for _, w := range todo {
-			p.opener.open(w, deadline)
-		}
-		return
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for n := next.Add(1); int(n) <= len(todo); n = next.Add(1) {
-				p.opener.open(todo[n-1], deadline)
-			}
-		})
-	}
-	wg.Wait()
+	p.opener.open(todo, deadline)
 }
 
 // record hands w's record, or its quarantine record, to the outlet.
