@@ -27,6 +27,10 @@ var (
 	errNoKey        = errors.New("no usable decryption key: put <encryptionCertificateId>.pem into --decryption-keys (meetbridge keys new makes one)")
 )
 
+// topicsSettle is how long topics may be other than they should: a broker hears of
+// what was made or changed a little later than whoever did it.
+const topicsSettle = 5 * time.Second
+
 // prepareTopics makes (with --create-topics) and verifies the topics, trying
 // until Kafka answers or ctx ends. An error is one that waiting does not cure:
 // topics that are missing or of another size than the records need.
@@ -37,14 +41,18 @@ func (s *Server) prepareTopics(ctx context.Context, cfg Config, log *slog.Logger
 	}
 	defer adm.Close()
 	want := kafka.WantedTopics(cfg.TopicPrefix, cfg.TopicPartitions, cfg.TopicReplication)
+	var wrong time.Time // since when the topics are not as they should be
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := tryTopics(ctx, adm, want, cfg.CreateTopics)
+		if wrong.IsZero() && errors.Is(err, kafka.ErrTopics) {
+			wrong = time.Now()
+		}
 		switch {
 		case err == nil:
 			s.topicsOK.Store(true)
 			s.log.InfoContext(ctx, "topics verified", "count", len(want))
 			return nil
-		case errors.Is(err, kafka.ErrTopics):
+		case errors.Is(err, kafka.ErrTopics) && time.Since(wrong) >= topicsSettle:
 			return err
 		case ctx.Err() != nil:
 			return nil // we are ending: that is why
