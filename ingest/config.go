@@ -91,7 +91,7 @@ func (c Config) Check() error {
 		{"--max-body", int64(c.MaxBody), "16MiB"},
 		{"--max-in-flight", int64(c.MaxInFlight), "4096"},
 		{"--max-in-flight-bytes", int64(c.MaxInFlightBytes), "64MiB"},
-		{"--recent-ids", int64(c.RecentIDs), "1000000"},
+		{"--recent-ids", int64(c.RecentIDs), "500000"},
 		{"--topic-partitions", int64(c.TopicPartitions), "12"},
 		{"--quarantine-rate", int64(c.QuarantineRate), "1MiB"},
 	} {

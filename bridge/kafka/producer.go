@@ -55,7 +55,7 @@ const (
 // table. The zero value is good.
 type ProducerConfig struct {
 	Compression        string           `name:"compression" default:"snappy" enum:"zstd,lz4,snappy,gzip,none" help:"Compression of batches of 2 KiB and more: zstd, lz4, snappy, gzip or none. snappy costs least, in time and in memory; zstd makes the topics smallest."`
-	Linger             time.Duration    `name:"linger" default:"0s" help:"How long a record waits for others to share its batch. Under load they share one anyway, since each batch waits until those before it are answered."`
+	Linger             time.Duration    `name:"linger" default:"0s" help:"How long a record waits for others to share its batch. It pays only where one partition gets many records within that time; every answer to Graph is later by as much."`
 	MaxBufferedRecords int              `name:"max-buffered-records" default:"20000" help:"Records that may wait for Kafka; beyond that Graph gets 503."`
 	MaxBufferedBytes   units.Base2Bytes `name:"max-buffered-bytes" default:"128MiB" help:"Bytes that may wait for Kafka; beyond that Graph gets 503."`
 

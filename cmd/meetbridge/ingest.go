@@ -49,8 +49,8 @@ func ingestDefaults() (ingest.Config, error) {
 	return grammar.Config, nil
 }
 
-// collectAt is by how many percent the heap grows before it is collected: less
-// than half of Go's default, which keeps a process under full load within 64 MB.
+// collectAt is by how many percent the heap grows before it is collected: a
+// quarter of Go's default, which keeps a process under full load within 64 MB.
 const collectAt = 25
 
 // drainWithin bounds how long a process takes to end in good order.
