@@ -30,15 +30,18 @@ const maxHeader = 8 << 10
 // than maxHeader stands in the value only.
 func headers(it *bridge.Item, rec bridge.Record, traceparent string) []kgo.RecordHeader {
 	h := make([]kgo.RecordHeader, 0, 8)
-	room := make([]byte, 0, 288+len(it.Resource)) // of all values: one allocation instead of eight
+	room := make([]byte, 0, 288+min(len(it.Resource), maxHeader)) // of all values: one allocation instead of eight
 	add := func(key string, value ...string) {
+		n := 0
+		for _, v := range value {
+			n += len(v)
+		}
+		if n == 0 || n > maxHeader {
+			return
+		}
 		from := len(room)
 		for _, v := range value {
 			room = append(room, v...)
-		}
-		if n := len(room) - from; n == 0 || n > maxHeader {
-			room = room[:from]
-			return
 		}
 		h = append(h, kgo.RecordHeader{Key: key, Value: room[from:len(room):len(room)]})
 	}
