@@ -48,7 +48,7 @@ type bench struct {
 	adm    *kadm.Client
 
 	recorder *load.Recorder
-	key      *rsa.PrivateKey // of the world's seal, if it seals
+	ring     *sealed.Ring // of the world's seal, if it seals
 }
 
 // setting is what differs between benches. The zero value is one broker and basic
@@ -62,6 +62,7 @@ type setting struct {
 // newBench starts all.
 func newBench(tb testing.TB, set setting) *bench {
 	tb.Helper()
+	spareThread(tb)
 	n := &bench{tb: tb, world: graphsim.Config{Seed: 1, Basic: set.bits == 0, AppIDs: []string{benchApp}, ClientState: func(string) string { return benchState }}}
 	log := slog.New(slog.DiscardHandler)
 	var err error
@@ -96,7 +97,7 @@ func (n *bench) startIngest(set setting, log *slog.Logger) {
 		Kafka: kafka.Config{Brokers: n.kafka.KafkaAddrs(), Dialer: set.dial}, Registry: kafka.RegistryConfig{URL: n.kafka.RegistryURL()},
 		TopicPrefix: "teams.", CreateTopics: true, TopicPartitions: 12, TopicReplication: 1,
 		Trust:   ingest.Trust{EntraAuthority: "https://login.microsoftonline.com", EntraSTS: "https://sts.windows.net", ClientStates: states},
-		Content: ingest.Content{Payload: "keep"}, RecentIDs: 1_000_000, QuarantineRate: units.MiB,
+		Content: ingest.Content{Payload: "keep"}, RecentIDs: 500_000, QuarantineRate: units.MiB,
 		OpenAtOnce: runtime.NumCPU(),
 	}
 	if set.bits > 0 {
@@ -142,7 +143,11 @@ func (n *bench) decryptionKey(dir string, bits int) string {
 	if err := os.WriteFile(filepath.Join(keys, "bench.pem"), text, 0o600); err != nil {
 		n.tb.Fatal(err)
 	}
-	n.key = readKey(n.tb, filepath.Join(keys, "bench.pem"))
+	ring, _, err := sealed.LoadRing(keys)
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	n.ring = ring
 	_, rest := pem.Decode(text)
 	block, _ := pem.Decode(rest)
 	cert, err := x509.ParseCertificate(block.Bytes)

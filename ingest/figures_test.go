@@ -46,7 +46,6 @@ func TestAnswerTime(t *testing.T) {
 
 // TestOverload sends four times the sealed notifications that can be opened (I5).
 func TestOverload(t *testing.T) {
-	spareThread(t)
 	n := newBench(t, setting{bits: 2048})
 	posts := n.posts(2000, 1)
 	peak := n.all(load.Closed(t.Context(), n.ingest, posts, 64, 6000))

@@ -198,8 +198,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestDrain ends a process under full load (I1): what it acknowledged is in Kafka,
-// and each POST that it took is answered.
+// TestDrain ends a process under load (I1): each POST that it took is answered.
+// Kafka is there, so what it took is stored, and the sender knows of all of it.
 func TestDrain(t *testing.T) {
 	s := newSite(t)
 	p, _ := s.ingest()
@@ -219,7 +219,7 @@ func TestDrain(t *testing.T) {
 	if err != nil || took > drainedIn {
 		t.Errorf("ended in %v: %v\n%s", took, err, p.said.String())
 	}
-	if all < r.Acked {
+	if all != r.Acked {
 		t.Errorf("acknowledged %d, stored %d", r.Acked, all)
 	}
 }
