@@ -2,13 +2,12 @@ package bridge
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // WithoutClientState returns the item with the value of its clientState
-// replaced by "": every other byte is as received. raw is not changed. What is
+// replaced by "", in every spelling of its name that DecodeItem takes: every other byte is as received. raw is not changed. What is
 // no JSON object comes back as it is.
 func WithoutClientState(raw jsontext.Value) jsontext.Value {
 	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -22,7 +21,7 @@ func WithoutClientState(raw jsontext.Value) jsontext.Value {
 		if err != nil {
 			return raw
 		}
-		secret := isClientState(name.String()) && d.PeekKind() != 'n'
+		secret := usualName([]byte(name.String()), "clientState") != "" && d.PeekKind() != 'n'
 		v, err := d.ReadValue()
 		if err != nil {
 			return raw
@@ -37,10 +36,4 @@ func WithoutClientState(raw jsontext.Value) jsontext.Value {
 		return raw
 	}
 	return append(out, raw[copied:]...)
-}
-
-// isClientState reports whether DecodeItem takes a member of that name for the
-// clientState: in any letter case, and with dashes and underlines anywhere.
-func isClientState(name string) bool {
-	return strings.EqualFold(strings.NewReplacer("-", "", "_", "").Replace(name), "clientState")
 }
