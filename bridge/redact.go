@@ -6,9 +6,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// WithoutClientState returns the item with the value of its clientState
-// replaced by "", in every spelling of its name that DecodeItem takes: every other byte is as received. raw is not changed. What is
-// no JSON object comes back as it is.
+// WithoutClientState returns the item with the value of its clientState, in every
+// spelling of that name which DecodeItem takes, replaced by "": every other byte
+// is as received. raw is not changed. What is no JSON object comes back as it is.
 func WithoutClientState(raw jsontext.Value) jsontext.Value {
 	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
