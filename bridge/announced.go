@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -12,15 +13,16 @@ type DecryptionKey struct {
 	Thumbprint string // SHA-1 of its certificate, upper-case hex; "" without one
 }
 
+// KeyRoster returns the group in which every ingest process announces its keys.
+// It is how ingest and renewer meet without calling each other.
+func KeyRoster(topicPrefix string) string { return topicPrefix + "ingest" }
+
 // AnnounceKeys returns the text in which a process says which keys it opens
 // content with: a line for each.
 func AnnounceKeys(keys []DecryptionKey) []byte {
 	var b []byte
 	for _, k := range keys {
-		b = append(b, k.Thumbprint...)
-		b = append(b, ' ')
-		b = append(b, k.ID...)
-		b = append(b, '\n')
+		b = fmt.Appendf(b, "%s %s\n", k.Thumbprint, k.ID)
 	}
 	return b
 }

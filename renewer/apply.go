@@ -11,19 +11,6 @@ import (
 	"meetbridge/bridge/graph"
 )
 
-// Graph is what the renewer asks of Graph, as one application in one tenant. A
-// *graph.Client is one; it is safe for concurrent use, and asks its Before
-// before each request.
-type Graph interface {
-	Create(context.Context, graph.Version, graph.Subscription) (graph.Subscription, error)
-	Get(context.Context, graph.Version, string) (graph.Subscription, error)
-	List(context.Context, graph.Version) ([]graph.Subscription, error)
-	Update(context.Context, graph.Version, string, graph.Patch) (graph.Subscription, error)
-	Delete(context.Context, graph.Version, string) error
-	Batch(context.Context, graph.Version, []graph.Call) ([]graph.Result, error)
-	Invalidate()
-}
-
 // How long a call may take. For a creation or renewal Graph calls two URLs of
 // ours first, and gives each 10 s (FACTS §1.1).
 const (
@@ -36,7 +23,7 @@ const (
 type order struct {
 	actions []Action
 	version graph.Version // of the subscriptions that exist
-	graph   Graph
+	graph   *graph.Client
 	pass    *pass
 	// clientState is for what is created; "" otherwise.
 	clientState string
@@ -47,8 +34,7 @@ type outcome struct {
 	Action
 	Outcome
 	listed []graph.Subscription // List
-	pause  time.Duration        // Graph's Retry-After; 0 for none
-	kind   callKind             // what the pause is for
+	pause  time.Duration        // Graph's Retry-After, for calls of this kind; 0 for none
 }
 
 // within returns how long the order may take.
@@ -72,7 +58,7 @@ func (o *order) carryOut(ctx context.Context, m *metrics) []outcome {
 	if len(o.actions) > 1 {
 		return o.readAll(ctx, m)
 	}
-	out := outcome{Action: o.actions[0], kind: kindOf(o.actions[0].Kind)}
+	out := outcome{Action: o.actions[0]}
 	c := &calls{ctx: ctx, graph: o.graph, metrics: m}
 	switch a := o.actions[0]; a.Kind {
 	case Create:
@@ -107,7 +93,7 @@ func (o *order) readAll(ctx context.Context, m *metrics) []outcome {
 	outs := make([]outcome, len(o.actions))
 	for i, a := range o.actions {
 		batch[i] = graph.Call{Op: graph.OpGet, ID: a.SubscriptionID}
-		outs[i] = outcome{Action: a, kind: readCall}
+		outs[i] = outcome{Action: a}
 	}
 	c := &calls{ctx: ctx, graph: o.graph, metrics: m}
 	results, err := counted(c, graph.OpBatch, func() ([]graph.Result, error) { return o.graph.Batch(ctx, o.version, batch) })
@@ -129,7 +115,7 @@ func (o *order) readAll(ctx context.Context, m *metrics) []outcome {
 // calls makes the calls of one action.
 type calls struct {
 	ctx     context.Context //nolint:containedctx // lives as long as one call of carryOut
-	graph   Graph
+	graph   *graph.Client
 	metrics *metrics
 }
 

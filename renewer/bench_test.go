@@ -91,13 +91,13 @@ func BenchmarkTakeOver(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		read, err := store.load(b.Context())
+		read, err := store.load(b.Context(), 1)
 		if err != nil || len(read) != n {
 			b.Fatal(len(read), err)
 		}
 		s = &shard{
 			lease: &Lease{}, store: store, counted: j.counted, log: log, shards: 1, ids: map[string]Key{}, lanes: map[string]*lane{},
-			wish: &wish{wanted: wanted, rules: DefaultRules(), keys: bridge.ClientStateKeys{}},
+			wish: &wish{wanted: wanted, rules: DefaultRules(), keys: &bridge.ClientStateKeys{}},
 		}
 		s.begin(read, time.Now())
 		if tenants, next := s.planner.Wake(time.Now()); next.IsZero() {

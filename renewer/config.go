@@ -77,20 +77,22 @@ func (c Config) Check() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) loadClientStates() (*process.Watched[bridge.ClientStateKeys], error) {
+func (c Config) loadClientStates() (*process.Watched[*bridge.ClientStateKeys], error) {
 	return process.Load(parseClientStates, process.File{Flag: "--client-state-keys", Path: c.ClientStateKeys})
 }
 
-func parseClientStates(files [][]byte) (bridge.ClientStateKeys, error) {
+// parseClientStates returns other keys for each reading, so that they can be told
+// apart by their pointers.
+func parseClientStates(files [][]byte) (*bridge.ClientStateKeys, error) {
 	keys, err := bridge.ParseClientStateKeys(files[0], nil)
 	if err == nil && keys.MinterID() == "" {
 		err = errors.New("no client-state key: make one with meetbridge keys new")
 	}
-	return keys, err
+	return &keys, err
 }
 
 // connect returns a client for the tenant.
-func (c Config) connect(t Tenant, log *slog.Logger) (Graph, error) {
+func (c Config) connect(t Tenant, log *slog.Logger) (*graph.Client, error) {
 	client := c.GraphHTTP
 	if client == nil {
 		var err error

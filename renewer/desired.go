@@ -143,9 +143,6 @@ type Changes struct {
 	Tenants                 []string // whose client must be made anew: added, removed or changed; sorted
 }
 
-// Any reports whether anything changed.
-func (c Changes) Any() bool { return len(c.Added)+len(c.Removed)+len(c.Changed)+len(c.Tenants) > 0 }
-
 // Compare returns what changed from old to w; old may be nil. Where it stands in
 // the file makes no difference.
 func (w *Wanted) Compare(old *Wanted) Changes {

@@ -19,12 +19,15 @@ type form struct {
 
 // forms returns the short forms, in the order in which they are documented.
 func forms() []form {
-	all := []form{
+	return []form{
 		{"meeting", "join link", "the call events of one meeting: paste its join link as Teams gives it", meetingPaths},
 		{"webinar", "webinar id", "one webinar: changes, sessions, registrations, attendance reports", eventPaths("webinars", "/registrations")},
 		{"town_hall", "town hall id", "one town hall: changes, sessions, attendance reports", eventPaths("townhalls")},
-		{"team", "team id", "one team: changes, channels, members of the team and of its channels; with `channels`, a list of channel ids, their messages too: " +
-			"Graph has no subscription to the messages of all channels of one team, only of one channel or of all teams", teamPaths},
+		{
+			"team", "team id", "one team: changes, channels, members of the team and of its channels; with `channels`, a list of channel ids, their messages too: " +
+				"Graph has no subscription to the messages of all channels of one team, only of one channel or of all teams",
+			below("teams/{id}", "teams/{id}/channels", "teams/{id}/members", "teams/{id}/channels/getAllMembers"),
+		},
 		{"chat", "chat id", "one chat: changes, messages, members", below("chats/{id}", "chats/{id}/messages", "chats/{id}/members")},
 		{
 			"user", "user id", "one user: recordings and transcripts of the meetings that the user organizes, messages of the user's chats",
@@ -36,7 +39,6 @@ func forms() []form {
 		},
 		{"organizers", "list of user ids", "new webinars and town halls of these organizers alone", organizerPaths},
 	}
-	return all
 }
 
 // everything is a word behind "all".
@@ -128,10 +130,6 @@ func eventPaths(kind string, more ...string) func(string) ([]string, error) {
 		paths = append(paths, base+m)
 	}
 	return below(paths...)
-}
-
-func teamPaths(value string) ([]string, error) {
-	return below("teams/{id}", "teams/{id}/channels", "teams/{id}/members", "teams/{id}/channels/getAllMembers")(value)
 }
 
 // channelPath returns the messages of one channel of a team.

@@ -83,9 +83,11 @@ func (l *loader) subscription(n *yaml.Node, tenant map[string]*yaml.Node, t *Ten
 			l.expand(n, t, tenant, options{}, func() ([]string, error) { return everythingPaths(word) })
 			return
 		}
-		if !strings.Contains(text, "/") && !slices.ContainsFunc(resources(), func(r resource) bool { return strings.EqualFold(r.path, text) }) {
-			l.fault(n, `write a path, as - chats/getAllMessages, or - all: transcripts`, "%.60q is no resource", text)
-			return
+		if !strings.Contains(text, "/") {
+			if _, _, ok := l.catalog.find(text); !ok {
+				l.fault(n, `write a path, as - chats/getAllMessages, or - all: transcripts`, "%.60q is no resource", text)
+				return
+			}
 		}
 		l.one(n, t, tenant, options{}, text)
 		return

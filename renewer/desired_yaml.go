@@ -181,22 +181,22 @@ func (l *loader) duration(n *yaml.Node, key string) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	rest, days := strings.ReplaceAll(text, " ", ""), 0.
-	if head, tail, found := strings.Cut(rest, "d"); found {
-		var err error
-		if days, err = strconv.ParseFloat(head, 64); err != nil || days < 0 || days > 1000 {
-			head = "x"
-		}
-		if rest = tail; head == "x" {
-			rest = head
-		}
+	var (
+		whole float64
+		d     time.Duration
+		err   error
+	)
+	head, rest, found := strings.Cut(strings.ReplaceAll(text, " ", ""), "d")
+	if found {
+		whole, err = strconv.ParseFloat(head, 64)
+	} else {
+		rest = head
 	}
-	d := time.Duration(0)
-	var err error
-	if rest != "" {
+	if err == nil && rest != "" {
 		d, err = time.ParseDuration(rest)
 	}
-	if d += time.Duration(days * float64(24*time.Hour)); err != nil || d <= 0 {
+	inRange := whole >= 0 && whole <= 1000 // NaN is not
+	if d += time.Duration(whole * float64(24*time.Hour)); err != nil || !inRange || d <= 0 {
 		l.fault(n, "write a number with its unit, as 3d, 12h or 90m", "%s is %.40q", key, text)
 		return 0, false
 	}

@@ -82,7 +82,7 @@ func elect(e electorate, log *slog.Logger, lead func(context.Context, *Lease)) (
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // nothing is read here: see below
 		kgo.OnPartitionsAssigned(el.won),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { el.yield(p, errRevoked) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { el.yield(p) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { el.member.doubt(); el.drop(p, errLost) }),
 	)...)
 	if err != nil {
@@ -178,11 +178,11 @@ func (t *term) end(why error) {
 	t.cancel(why)
 }
 
-// yield ends the terms of the partitions and waits for their last words, so
-// that whoever comes next reads them.
-func (e *election) yield(partitions map[string][]int32, why error) {
+// yield gives the partitions back: it ends their terms and waits for their last
+// words, so that whoever comes next reads them.
+func (e *election) yield(partitions map[string][]int32) {
 	late := time.After(yieldWithin)
-	for _, t := range e.drop(partitions, why) {
+	for _, t := range e.drop(partitions, errRevoked) {
 		select {
 		case <-t.ended:
 		case <-late:

@@ -5,6 +5,9 @@ import "time"
 // Election is election for tests in another package.
 type Election = election
 
+// Urgent reports whether a goes before all that can wait.
+func (a Action) Urgent() bool { return a.rank < rankRenew }
+
 // Leads returns how many shards are led with a fresh lease, their states read.
 func (r *Renewer) Leads() (n int) {
 	for _, l := range r.shards() {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"meetbridge/bridge"
 )
 
 // fakeGraph is Graph and its sign-in authority, as far as the renewer's own
@@ -22,10 +24,9 @@ import (
 // not happen. (graphsim is the real far side; this one can be stopped in the
 // middle of a call, and refuses no duplicates, so that it sees them.)
 type fakeGraph struct {
-	latency  func() time.Duration            // before and after each request takes effect
-	fail     func(method, tenant string) int // status instead of an answer; 0: none
-	hang     func(tenant string) bool        // requests get no answer
-	conflict bool                            // duplicates are refused by 409, as Graph does
+	latency func() time.Duration            // before and after each request takes effect
+	fail    func(method, tenant string) int // status instead of an answer; 0: none
+	hang    func(tenant string) bool        // requests get no answer
 
 	mu         sync.Mutex // guards all below
 	living     map[string]*fakeSubscription
@@ -205,9 +206,6 @@ func (g *fakeGraph) create(req *http.Request, tenant string, body map[string]any
 		if other.key != s.key {
 			continue
 		}
-		if g.conflict {
-			return refuse(req, http.StatusConflict, "ExtensionError", "Subscription Id "+id+" already exists for the requested combination")
-		}
 		g.duplicates = append(g.duplicates, time.Now().Format("15:04:05.000 ")+s.key+" "+id)
 	}
 	id := uuid.NewString()
@@ -298,6 +296,18 @@ func (g *fakeGraph) stateKeys() map[string]int {
 		state, _ := s.body["clientState"].(string)
 		parts := strings.Split(state, ".")
 		n[parts[min(1, len(parts)-1)]]++
+	}
+	return n
+}
+
+// genuine returns how many clientStates are made with one of the keys.
+func (g *fakeGraph) genuine(keys bridge.ClientStateKeys) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.living {
+		if state, _ := s.body["clientState"].(string); keys.Check(s.tenant, state) == nil {
+			n++
+		}
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package renewer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"meetbridge/bridge/graph"
 )
 
 // lookEvery is how often the configured files are looked at.
@@ -24,7 +27,7 @@ type desiredFile struct {
 // loadDesiredFile reads it for the first time, when every fault is an error.
 func loadDesiredFile(path string) (*desiredFile, error) {
 	d := &desiredFile{path: path}
-	_, faults, err := d.read()
+	faults, err := d.read()
 	if err != nil {
 		return nil, fmt.Errorf("--subscriptions: %w: correct the path, or make the file", err)
 	}
@@ -34,22 +37,21 @@ func loadDesiredFile(path string) (*desiredFile, error) {
 	return d, nil
 }
 
-// read reads the file if it, or a certificate that it names, has changed, and
-// reports whether there is something new that is good.
-func (d *desiredFile) read() (changed bool, faults []Fault, err error) {
+// read reads the file if it, or a certificate that it names, has changed: wanted
+// is another one if what it says is good.
+func (d *desiredFile) read() ([]Fault, error) {
 	digest, err := d.digestNow()
 	if err != nil || digest == d.digest {
-		return false, nil, err
+		return nil, err
 	}
 	wanted, faults, err := LoadDesired(d.path)
 	if err != nil {
-		return false, nil, err
+		return nil, err
 	}
 	d.digest = digest
 	if wanted == nil {
-		return false, faults, nil
+		return faults, nil
 	}
-	changed = wanted.Compare(d.wanted).Any()
 	d.wanted = wanted
 	// The certificates count from now on, those named for the first time too. One
 	// that changed since it was read is read again at the next look, if it
@@ -58,7 +60,7 @@ func (d *desiredFile) read() (changed bool, faults []Fault, err error) {
 	if named, err := d.digestNow(); err == nil {
 		d.digest = named
 	}
-	return changed, faults, nil
+	return faults, nil
 }
 
 // digestNow returns one digest of all files. Those that cannot be read count
@@ -90,12 +92,6 @@ func faultLines(faults []Fault) string {
 
 // watch makes changed files the shards' wish, until ctx ends.
 func (r *Renewer) watch(ctx context.Context) {
-	keys := make(chan struct{})
-	go func() {
-		defer close(keys)
-		r.states.Run(ctx, r.log)
-	}()
-	defer func() { <-keys }()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	said := ""
@@ -105,8 +101,9 @@ func (r *Renewer) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		changed, faults, err := r.desired.read()
-		changed = changed || !slices.Equal(r.states.Get().IDs(), r.wish.Load().keys.IDs()) || r.states.Get().MinterID() != r.wish.Load().keys.MinterID()
+		faults, err := r.desired.read()
+		w := r.wish.Load()
+		changed := w.wanted != r.desired.wanted || w.keys != r.states.Get()
 		if err == nil && changed {
 			err = r.adopt(ctx)
 		}
@@ -134,12 +131,12 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	if r.cfg.Rules != nil {
 		rules = *r.cfg.Rules
 	}
-	wanted := r.desired.wanted
-	w, err := makeWish(wanted, r.states.Get(), rules, r.wish.Load(), func(t Tenant) (Graph, error) { return r.cfg.connect(t, r.bare) })
+	wanted, before := r.desired.wanted, cmp.Or(r.wish.Load(), &wish{})
+	w, err := makeWish(wanted, r.states.Get(), rules, before.clients, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
 	if err != nil {
 		return err
 	}
-	changes := wanted.Compare(r.wantedBefore())
+	changes := wanted.Compare(before.wanted)
 	r.wish.Store(w)
 	r.metrics.wanted.Set(float64(len(wanted.Subscriptions)))
 	r.log.InfoContext(ctx, "desired subscriptions read", "tenants", len(wanted.Tenants), "subscriptions", len(wanted.Subscriptions),
@@ -151,13 +148,6 @@ func (r *Renewer) adopt(ctx context.Context) error {
 		case changed <- struct{}{}:
 		default: // it will find the newest anyway
 		}
-	}
-	return nil
-}
-
-func (r *Renewer) wantedBefore() *Wanted {
-	if w := r.wish.Load(); w != nil {
-		return w.wanted
 	}
 	return nil
 }

@@ -17,11 +17,6 @@ import (
 // rosterEvery is how often ingest's announcements are read.
 const rosterEvery = 10 * time.Second
 
-// IngestRoster is the group in which every ingest process announces its
-// decryption keys, as bridge.AnnounceKeys has them. It is how the two kinds of
-// processes meet without calling each other.
-func IngestRoster(topicPrefix string) string { return topicPrefix + "ingest" }
-
 // ingestKeys knows which certificates can be given to Graph: those whose private
 // keys every ingest process has. It is safe for concurrent use.
 type ingestKeys struct {
@@ -91,4 +86,32 @@ func common(members [][]bridge.DecryptionKey) []string {
 		})
 	}
 	return ids
+}
+
+// announcements follows which keys ingest has, and counts the certificates that
+// wait for it, until ctx ends.
+func (r *Renewer) announcements(ctx context.Context) {
+	adm, err := kafka.NewAdmin(r.cfg.Kafka, r.bare)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	defer adm.Close()
+	var said []string
+	for ctx.Err() == nil {
+		r.ingest.read(ctx, adm)
+		var waiting []string
+		for _, t := range r.wish.Load().wanted.Tenants {
+			if c := t.Certificate; c != (Certificate{}) && !r.ingest.open(c) && !slices.Contains(waiting, c.ID) {
+				waiting = append(waiting, c.ID)
+			}
+		}
+		r.metrics.unannounced.Set(float64(len(waiting)))
+		if slices.Sort(waiting); len(waiting) > 0 && !slices.Equal(waiting, said) {
+			r.log.WarnContext(ctx, "certificates wait for ingest to announce their keys, no living subscription gets them meanwhile", "certificates", waiting,
+				"fix", "put their keys into --decryption-keys of every ingest process")
+		}
+		said = waiting
+		sleep(ctx, rosterEvery)
+	}
 }

@@ -234,10 +234,28 @@ func (w *world) checkGaps(t *testing.T) {
 	}
 	for key, all := range gaps {
 		for id, g := range all {
+			if !lapsed(w.graph.lives[key], g.from, g.to) {
+				t.Errorf("gap %s of %s from %v to %v, and it lived: %v", id, key, g.from, g.to, w.graph.lives[key])
+			}
 			if g.to.IsZero() && strings.Contains(key, tenantOne) {
 				t.Errorf("gap %s of %s is open still", id, key)
 			}
 		}
 	}
 	t.Logf("%d stretches without a subscription", n)
+}
+
+// lapsed reports whether there was a moment in which none lived between from and
+// to, zero being never.
+func lapsed(lives []fakeLife, from, to time.Time) bool {
+	if len(lives) == 0 || from.Before(lives[0].from) {
+		return true
+	}
+	return slices.ContainsFunc(lives, func(l fakeLife) bool {
+		if l.to.IsZero() || !to.IsZero() && l.to.After(to) {
+			return false
+		}
+		next := slices.IndexFunc(lives, func(n fakeLife) bool { return !n.from.Before(l.to) })
+		return next < 0 || !lives[next].from.Before(from)
+	})
 }

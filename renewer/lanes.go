@@ -133,8 +133,7 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 			return nil
 		}
 		l.until = now.Add(wait)
-		before.Key = a.Key
-		s.planner.Set(before, now) // it will be handed out again
+		s.planner.Return(a, now)
 		return nil
 	}
 	o := s.order(c, before.Version, a)

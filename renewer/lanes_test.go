@@ -84,7 +84,7 @@ func TestCertificateWaits(t *testing.T) {
 			for _, id := range ids {
 				announced = append(announced, bridge.DecryptionKey{ID: id, Thumbprint: w.thumbprints[id]})
 			}
-			r, err := kafka.JoinRoster(w.config(), "teams.ingest", "teams.lifecycle", bridge.AnnounceKeys(announced), discard())
+			r, err := kafka.JoinRoster(w.config(), bridge.KeyRoster("teams."), "teams.lifecycle", bridge.AnnounceKeys(announced), discard())
 			if err != nil {
 				t.Fatal(err)
 			}

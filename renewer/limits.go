@@ -41,8 +41,6 @@ type account struct{ app, tenant string }
 // limits keeps calls within Graph's limits, and away from whom Graph told to
 // wait. It is shared by all shards of a process and safe for concurrent use.
 type limits struct {
-	quotas [callKinds]quota
-
 	mu      sync.Mutex // guards all below; an application or tenant is never forgotten: they are few
 	apps    map[string]*[callKinds]*rate.Limiter
 	tenants map[account]*tenantLimit
@@ -53,8 +51,8 @@ type tenantLimit struct {
 	until   [callKinds]time.Time // Graph's Retry-After
 }
 
-func newLimits(q [callKinds]quota) *limits {
-	return &limits{quotas: q, apps: map[string]*[callKinds]*rate.Limiter{}, tenants: map[account]*tenantLimit{}}
+func newLimits() *limits {
+	return &limits{apps: map[string]*[callKinds]*rate.Limiter{}, tenants: map[account]*tenantLimit{}}
 }
 
 // bucket returns a limiter that lets no more than the safe share of n through
@@ -77,7 +75,7 @@ func (l *limits) take(a account, k callKind, now time.Time) time.Duration {
 	app := l.apps[a.app]
 	if app == nil {
 		app = &[callKinds]*rate.Limiter{}
-		for kind, q := range l.quotas {
+		for kind, q := range quotas() {
 			app[kind] = bucket(q.app)
 		}
 		l.apps[a.app] = app
@@ -105,7 +103,7 @@ func (l *limits) tenant(a account) *tenantLimit {
 	t := l.tenants[a]
 	if t == nil {
 		t = &tenantLimit{}
-		for kind, q := range l.quotas {
+		for kind, q := range quotas() {
 			t.buckets[kind] = bucket(q.tenant)
 		}
 		l.tenants[a] = t

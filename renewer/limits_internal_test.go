@@ -13,7 +13,7 @@ func TestLimits(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for kind, q := range quotas() {
-		l := newLimits(quotas())
+		l := newLimits()
 		accounts := []account{{"app", "one"}, {"app", "two"}, {"app", "three"}, {"app", "four"}, {"app", "five"}}
 		var calls []time.Time
 		of := map[account][]time.Time{}
@@ -55,7 +55,7 @@ func busiest(calls []time.Time) (most int) {
 // that it was for, and nobody else, and that the wait is told.
 func TestLimitsPause(t *testing.T) {
 	t.Parallel()
-	l, now := newLimits(quotas()), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l, now := newLimits(), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	one, two := account{"app", "one"}, account{"app", "two"}
 	l.pause(one, writeCall, now.Add(30*time.Second))
 	l.pause(one, writeCall, now.Add(10*time.Second)) // does not shorten it

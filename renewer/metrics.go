@@ -75,7 +75,7 @@ func resultOf(o Outcome) Result {
 	case refused:
 		return ResultRefused
 	}
-	if HandshakeFailed(o.Err) {
+	if e.Status == http.StatusBadRequest { // which passes by itself
 		return ResultHandshake
 	}
 	return ResultNoAnswer // a success that cannot be read, among others

@@ -56,7 +56,7 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 
 func listAction(tenant string, due time.Time) Action {
 	return Action{
-		Kind: List, Key: Key{TenantID: tenant}, Due: due, Urgent: true, rank: rankRepair,
+		Kind: List, Key: Key{TenantID: tenant}, Due: due, rank: rankRepair,
 		Why: "a predecessor died while creating: what it made is looked for",
 	}
 }

@@ -81,11 +81,11 @@ func (h *history) clock() time.Time { return h.now.Add(h.skew) }
 func (h *history) lead() {
 	h.term++
 	clear(h.busy)
-	h.planner = renewer.NewPlanner(h.rules)
-	h.planner.Want(h.wanted, h.rules, h.clock())
+	h.planner = renewer.NewPlanner()
 	for _, s := range h.written {
-		h.planner.Set(renewer.TakeOver(s), h.clock())
+		h.planner.Set(renewer.TakeOver(s, h.clock()), h.clock())
 	}
+	h.planner.Want(h.wanted, h.rules, h.clock())
 }
 
 // at has do done in true time, if the leader of now still leads then.

@@ -48,14 +48,9 @@ func classify(err error) class {
 	return passing
 }
 
-// HandshakeFailed reports whether err is Graph's answer that the notification or
-// lifecycle URL did not answer its validation request (FACTS §1.1): whoever
-// serves them is away, or cannot be reached.
-func HandshakeFailed(err error) bool {
-	var e *graph.Error
-	return errors.As(err, &e) && e.Status == http.StatusBadRequest && handshakeFailed(e)
-}
-
+// handshakeFailed reports whether a 400 says that the notification or lifecycle
+// URL did not answer Graph's validation request (FACTS §1.1): whoever serves them
+// is away, or cannot be reached.
 func handshakeFailed(e *graph.Error) bool {
 	return strings.Contains(strings.ToLower(e.Message), "validation request")
 }

@@ -119,7 +119,7 @@ func TestFinishNotFound(t *testing.T) {
 	}
 	now = now.Add(time.Second)
 	a, s, closed := act(t, now, w, s, answer("new", now.Add(4315*time.Minute)))
-	if a.Kind != renewer.Create || !a.Urgent || s.Status != renewer.Active || s.SubscriptionID != "new" || s.Gap.ID != "" {
+	if a.Kind != renewer.Create || !a.Urgent() || s.Status != renewer.Active || s.SubscriptionID != "new" || s.Gap.ID != "" {
 		t.Fatalf("%s: %+v", a.Kind, s)
 	}
 	if len(closed) != 1 || closed[0].GapID != gaps[0].GapID || closed[0].EventID == gaps[0].EventID || !closed[0].To.Equal(now.Add(time.Second)) ||

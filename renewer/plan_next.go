@@ -45,7 +45,7 @@ func (r *Rules) create(now time.Time, d *Desired, s *State, in *scene, why strin
 	if in.leaving[d.place()] > 0 {
 		return Action{}
 	}
-	a := Action{Kind: Create, Key: d.Key, Want: d, Why: why, Due: s.NextAttemptAt, Urgent: true, rank: rankCreate}
+	a := Action{Kind: Create, Key: d.Key, Want: d, Why: why, Due: s.NextAttemptAt, rank: rankCreate}
 	if a.due(now) {
 		a.Expires = r.expires(now, d, s)
 	}
@@ -84,11 +84,11 @@ func (r *Rules) keep(now time.Time, d *Desired, s *State) Action {
 	case certificate && r.Hasten:
 		a.Due, a.Why = time.Time{}, "its certificate changed"
 	case !s.AskedAt.IsZero() && s.AskedAt.Before(due):
-		a.Due, a.Why, a.rank, a.Urgent = s.AskedAt, "Graph asks to reauthorize it", rankAsked, true
+		a.Due, a.Why, a.rank = s.AskedAt, "Graph asks to reauthorize it", rankAsked
 	}
 	a = r.replacing(now, a, d, s)
 	if now.After(r.lapsing(s)) {
-		a.rank, a.Urgent = rankLapsing, true
+		a.rank = rankLapsing
 	}
 	a.Due = later(a.Due, s.NextAttemptAt)
 	if !s.ReauthorizedAt.IsZero() && a.Kind == Renew {

@@ -127,10 +127,12 @@ func TestRepair(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			a := renewer.Action{Kind: tc.intent, Key: d.Key, Want: d}
-			crashed := renewer.TakeOver(renewer.Begin(tc.before, a, now))
+			crashed := renewer.TakeOver(renewer.Begin(tc.before, a, now), now)
 			if !crashed.Orphan {
 				t.Fatalf("%+v", crashed)
 			}
+			nothing(t, now.Add(19*time.Second), w, crashed) // Graph may be at it still
+			now := now.Add(20 * time.Second)
 			if a := plan1(t, now, w, crashed); a.Kind != renewer.List || a.TenantID != modelTenant {
 				t.Errorf("%s", a.Kind)
 			}
@@ -154,8 +156,25 @@ func TestRepair(t *testing.T) {
 		})
 	}
 	for _, intent := range []renewer.ActionKind{renewer.Renew, renewer.Delete, renewer.Read} {
-		if got := renewer.TakeOver(renewer.Begin(s, renewer.Action{Kind: intent, Key: d.Key, Want: d}, now)); got.Orphan || got.Intent != "" {
+		begun := renewer.Begin(s, renewer.Action{Kind: intent, Key: d.Key, Want: d}, now)
+		if got := renewer.TakeOver(begun, now); got.Orphan || got.Intent != "" || !got.ExpiresAt.Equal(s.ExpiresAt) {
 			t.Errorf("%s: %+v", intent, got)
+		}
+	}
+}
+
+// A subscription that a lost PATCH may have kept alive is renewed, however long
+// nobody led; one that surely expired is created.
+func TestTakeOverExpired(t *testing.T) {
+	t.Parallel()
+	w, s := living()
+	for _, tc := range []struct {
+		intent, then renewer.ActionKind
+	}{{renewer.Renew, renewer.Renew}, {renewer.Read, renewer.Create}, {"", renewer.Create}} {
+		s.Intent, s.IntentAt = tc.intent, s.RenewedAt.Add(dueAge)
+		now := s.ExpiresAt.Add(day)
+		if a := plan1(t, now, w, renewer.TakeOver(s, now)); a.Kind != tc.then {
+			t.Errorf("after the intent %q: %s", tc.intent, a.Kind)
 		}
 	}
 }
@@ -166,8 +185,8 @@ func TestRepairWithoutList(t *testing.T) {
 	t.Parallel()
 	w := modelWishes(1)
 	d := &w.Subscriptions[0]
-	s := renewer.TakeOver(renewer.Begin(renewer.State{}, renewer.Action{Kind: renewer.Create, Key: d.Key, Want: d}, modelStart))
-	now := modelStart
+	s := renewer.TakeOver(renewer.Begin(renewer.State{}, renewer.Action{Kind: renewer.Create, Key: d.Key, Want: d}, modelStart), modelStart)
+	now := s.NextAttemptAt
 	for range 3 {
 		a := plan1(t, now, w, s)
 		if a.Kind != renewer.List {

@@ -12,23 +12,38 @@ import (
 // again finds what is there, by Graph's 409.
 const maxLists = 3
 
-// TakeOver returns s as a new leader goes on with it. An intent to create or
-// replace may have been carried out, which only Graph's list can tell: the state
-// becomes an orphan. Every other call can be made again.
-func TakeOver(s State) State {
+// settling is how long Graph may be at a creation that a predecessor has asked
+// for: it calls two URLs, and waits 10 s for each (FACTS §1.1).
+const settling = 20 * time.Second
+
+// TakeOver returns s as a new leader goes on with it from now on. Its intent may
+// have been carried out:
+//   - to create or replace: only Graph's list can tell, and not while Graph may be
+//     at it still, or the next creation would be the second. The state becomes an
+//     orphan;
+//   - to renew: what has expired as far as known may live on. It counts as
+//     expiring now, so that for as long as Rules.Slack it is renewed, which
+//     tells, and not created, which would make a second;
+//   - any other: the call can be made again.
+func TakeOver(s State, now time.Time) State {
 	switch s.Intent {
 	case "":
+		return s
 	case Create, Replace:
-		s.Orphan = true
-	default:
-		s.Intent, s.IntentAt = "", time.Time{}
+		s.Orphan, s.NextAttemptAt = true, later(s.NextAttemptAt, s.IntentAt.Add(settling))
+		return s
+	case Renew:
+		if s.SubscriptionID != "" {
+			s.ExpiresAt = later(s.ExpiresAt, now)
+		}
 	}
+	s.Intent, s.IntentAt = "", time.Time{}
 	return s
 }
 
 // Repair settles an orphan by what Graph lists for its tenant in all versions of
-// the API. A failed list is told to Finish. d is nil if it is no longer desired. A state that is no orphan comes
-// back as it was.
+// the API. A failed list is told to Finish. d is nil if it is no longer desired. A
+// state that is no orphan comes back as it was.
 func Repair(s State, d *Desired, listed []graph.Subscription, now time.Time, r Rules) (State, []Gap) {
 	if !s.Orphan {
 		return s, nil

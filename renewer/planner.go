@@ -41,9 +41,9 @@ type queue struct {
 
 // NewPlanner returns a planner without states, for which nothing is due until
 // Want has said what is desired. Many states are best Set before that.
-func NewPlanner(r Rules) *Planner {
+func NewPlanner() *Planner {
 	return &Planner{
-		rules: r, scene: newScene(&Wanted{}),
+		scene: newScene(&Wanted{}),
 		items: map[Key]*item{}, waiting: map[place][]*item{}, tenants: map[string]*queue{},
 		later: newHeap(
 			func(a, b *item) bool { return a.turn.Before(b.turn) },

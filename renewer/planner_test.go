@@ -64,7 +64,7 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 		rules := renewer.DefaultRules()
 		now := modelStart
 		actual := map[renewer.Key]renewer.State{}
-		p := renewer.NewPlanner(rules)
+		p := renewer.NewPlanner()
 		var w *renewer.Wanted
 		handed := 0
 		for step := range 200 {
@@ -131,7 +131,7 @@ func sameActions(a, b []renewer.Action) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Kind != b[i].Kind || a[i].Key != b[i].Key || a[i].Urgent != b[i].Urgent {
+		if a[i].Kind != b[i].Kind || a[i].Key != b[i].Key || a[i].Urgent() != b[i].Urgent() {
 			return false
 		}
 	}
@@ -141,7 +141,7 @@ func sameActions(a, b []renewer.Action) bool {
 // What is handed out does not come again until something is said of it.
 func TestPlannerHandsOutOnce(t *testing.T) {
 	t.Parallel()
-	p := renewer.NewPlanner(renewer.DefaultRules())
+	p := renewer.NewPlanner()
 	w := modelWishes(1)
 	p.Want(w, renewer.DefaultRules(), modelStart)
 	pop := func() (renewer.Action, bool) {
@@ -213,7 +213,7 @@ func BenchmarkPlannerTakeOver100000(b *testing.B) {
 	w, actual, now := manyStates(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		p := renewer.NewPlanner(renewer.DefaultRules())
+		p := renewer.NewPlanner()
 		for _, s := range actual {
 			p.Set(s, now)
 		}
@@ -224,7 +224,7 @@ func BenchmarkPlannerTakeOver100000(b *testing.B) {
 
 func BenchmarkPlannerStep100000(b *testing.B) {
 	w, actual, now := manyStates(100_000)
-	p := renewer.NewPlanner(renewer.DefaultRules())
+	p := renewer.NewPlanner()
 	p.Want(w, renewer.DefaultRules(), now)
 	for _, s := range actual {
 		p.Set(s, now)
@@ -252,7 +252,7 @@ func TestPlannerWaitsForPlace(t *testing.T) {
 	if a := plan1(t, modelStart, w, s); a.Kind != renewer.Delete {
 		t.Errorf("Plan = %s", a.Kind)
 	}
-	p := renewer.NewPlanner(renewer.DefaultRules())
+	p := renewer.NewPlanner()
 	p.Set(s, modelStart)
 	p.Want(w, renewer.DefaultRules(), modelStart)
 	pop := func() renewer.ActionKind {

@@ -261,7 +261,8 @@ func TestProcess(t *testing.T) {
 			t.Errorf("%d creations and batches", created)
 		}
 		keys = w.desire(3, tenantOne)
-		within(t, 30*time.Second, "the rest is deleted", func() bool { return w.allAlive(keys) || strings.Contains(fmt.Sprint(w.graph.alive()), tenantTwo) })
+		within(t, 30*time.Second, "the rest is deleted", func() bool { return w.graph.ofTenant(tenantOne) == len(keys) })
+		within(t, 90*time.Second, "what nobody has credentials for expires", func() bool { return w.allAlive(keys) })
 		resp, err := p.admin.Get("http://renewer-1:9091/readyz")
 		if err != nil {
 			t.Fatal(err)

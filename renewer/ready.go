@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/process"
 )
 
@@ -102,32 +101,4 @@ func (r *Renewer) gauges(reg *prometheus.Registry) {
 		}
 		return 0
 	})
-}
-
-// announcements follows which keys ingest has, and counts the certificates that
-// wait for it, until ctx ends.
-func (r *Renewer) announcements(ctx context.Context) {
-	adm, err := kafka.NewAdmin(r.cfg.Kafka, r.bare)
-	if err != nil {
-		r.fail(err)
-		return
-	}
-	defer adm.Close()
-	var said []string
-	for ctx.Err() == nil {
-		r.ingest.read(ctx, adm)
-		var waiting []string
-		for _, t := range r.wish.Load().wanted.Tenants {
-			if c := t.Certificate; c != (Certificate{}) && !r.ingest.open(c) && !slices.Contains(waiting, c.ID) {
-				waiting = append(waiting, c.ID)
-			}
-		}
-		r.metrics.unannounced.Set(float64(len(waiting)))
-		if slices.Sort(waiting); len(waiting) > 0 && !slices.Equal(waiting, said) {
-			r.log.WarnContext(ctx, "certificates wait for ingest to announce their keys, no living subscription gets them meanwhile", "certificates", waiting,
-				"fix", "put their keys into --decryption-keys of every ingest process")
-		}
-		said = waiting
-		sleep(ctx, rosterEvery)
-	}
 }

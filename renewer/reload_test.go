@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"meetbridge/bridge"
 )
 
 // Ensure that a broken file leaves the last good wish in force, that the next
@@ -38,6 +40,18 @@ func TestReload(t *testing.T) {
 		time.Sleep(time.Minute)
 		if !w.allAlive(keys) || w.graph.stateKeys()["k2"] != 6 {
 			t.Errorf("without the old key there live %v", w.graph.alive())
+		}
+		const replaced = "k2 PwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+		w.write("client-state.keys", replaced)
+		time.Sleep(5 * time.Second)
+		w.graph.remove(w.graph.idOf(keys[0]))
+		within(t, 2*time.Minute, "it is made anew", func() bool { return w.allAlive(keys) })
+		now, err := bridge.ParseClientStateKeys([]byte(replaced), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := w.graph.genuine(now); n != 1 {
+			t.Errorf("%d are made with the key that took the place of another with its name, want the one that was made anew", n)
 		}
 		if len(w.graph.duplicates) > 0 {
 			t.Errorf("Graph had duplicates: %q", w.graph.duplicates)

@@ -31,7 +31,7 @@ type Renewer struct {
 	metrics *metrics
 	limits  *limits
 	ingest  *ingestKeys
-	states  *process.Watched[bridge.ClientStateKeys]
+	states  *process.Watched[*bridge.ClientStateKeys]
 	desired *desiredFile
 
 	registry   *kafka.Registry
@@ -61,7 +61,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Renewer, err err
 		return nil, err
 	}
 	r := &Renewer{
-		cfg: cfg, bare: log, log: log.With("component", "renewer"), limits: newLimits(quotas()),
+		cfg: cfg, bare: log, log: log.With("component", "renewer"), limits: newLimits(),
 		registered: make(chan struct{}), led: map[*leading]chan<- struct{}{}, done: make(chan struct{}),
 	}
 	r.life = process.NewLifecycle(r.log)
@@ -76,7 +76,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Renewer, err err
 		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	r.metrics = newMetrics(reg)
-	r.ingest = &ingestKeys{group: IngestRoster(cfg.TopicPrefix), log: r.log}
+	r.ingest = &ingestKeys{group: bridge.KeyRoster(cfg.TopicPrefix), log: r.log}
 	if r.registry, err = kafka.NewRegistry(cfg.Registry, log); err != nil {
 		return nil, err
 	}
@@ -113,6 +113,7 @@ func (r *Renewer) Start() {
 		return nil
 	})
 	r.life.GoUntil("registration", r.register)
+	r.life.GoUntil("client-state keys", func(ctx context.Context) { r.states.Run(ctx, r.log) })
 	r.life.GoUntil("files", r.watch)
 	r.life.GoUntil("announced keys", r.announcements)
 	r.life.GoUntil("tokens", r.warm)

@@ -22,9 +22,6 @@ const (
 	// graceful is how long calls under way may take at the end of a term whose
 	// shard is given back, for their results to be written.
 	graceful = 250 * time.Millisecond
-	// settling is how long Graph may be at a creation that a predecessor has
-	// asked for: it calls two URLs, and waits 10 s for each (FACTS §1.1).
-	settling = 20 * time.Second
 )
 
 // shard is the leading of one shard for one term. One goroutine, that of run,
@@ -47,7 +44,7 @@ type shard struct {
 	freshEvery time.Duration // how often a lease that is not fresh is looked at
 	wishes     func() *wish  // the newest
 	changed    <-chan struct{}
-	asks       <-chan chan<- summary
+	asks       <-chan chan<- time.Time // for nearest
 	ingest     *ingestKeys
 
 	wish    *wish
@@ -67,27 +64,13 @@ type shard struct {
 	written  time.Time
 }
 
-// summary is what others may know of a shard.
-type summary struct {
-	nearest time.Time // expiry of the living desired subscription that expires first; zero for none
-}
-
 // begin makes the shard's memory the planner's.
 func (s *shard) begin(states map[Key]State, now time.Time) {
-	s.planner = NewPlanner(s.wish.rules)
-	s.planner.Want(s.wish.of(s.lease.Partition, s.shards), s.wish.rules, now)
+	s.planner = NewPlanner()
 	for _, state := range states {
-		if state.Intent == Renew && state.ExpiresAt.Before(now) {
-			state.ExpiresAt = now // the renewal may have been made: a PATCH tells, and a POST would make a second
-		}
-		state = TakeOver(state)
-		if state.Orphan {
-			// Graph may be making it still: a list would miss it, and the next
-			// creation be the second.
-			state.NextAttemptAt = later(state.NextAttemptAt, state.IntentAt.Add(settling))
-		}
-		s.set(state, now)
+		s.set(TakeOver(state, now), now)
 	}
+	s.planner.Want(s.wish.of(s.lease.Partition, s.shards), s.wish.rules, now)
 }
 
 // run leads until ctx ends, which is no error, or until the shard's memory
@@ -120,7 +103,7 @@ func (s *shard) run(ctx context.Context) error {
 		case <-s.changed:
 			s.adopt()
 		case answer := <-s.asks:
-			answer <- s.sum()
+			answer <- s.nearest()
 		}
 		s.gather(ctx)
 	}
@@ -178,8 +161,9 @@ func (s *shard) land(outs []outcome) {
 	l.busy--
 	for _, o := range outs {
 		if c, known := s.wish.clients[o.TenantID]; known && o.pause > 0 {
-			s.limits.pause(c.account, o.kind, now.Add(o.pause))
-			s.counted.pauses[o.kind].Inc()
+			kind := kindOf(o.Kind)
+			s.limits.pause(c.account, kind, now.Add(o.pause))
+			s.counted.pauses[kind].Inc()
 		}
 		s.finish(o, now)
 	}
@@ -321,14 +305,15 @@ func (s *shard) lane(tenant string) *lane {
 	return l
 }
 
-func (s *shard) sum() summary {
-	var sum summary
+// nearest returns the expiry of the living subscription that expires first, of
+// those that are not being ended; zero for none.
+func (s *shard) nearest() (at time.Time) {
 	for state := range s.planner.States() {
 		if state.SubscriptionID != "" && (state.Status == Active || state.Status == Blocked) {
-			sum.nearest = earlier(sum.nearest, state.ExpiresAt)
+			at = earlier(at, state.ExpiresAt)
 		}
 	}
-	return sum
+	return at
 }
 
 // end is the term's last round. A shard that is given back has its calls under

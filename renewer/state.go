@@ -219,7 +219,6 @@ type Action struct {
 	Why            string    // in words, for people
 	Due            time.Time // from when on
 	Deadline       time.Time // when it lapses without; zero: never, or it is dead already
-	Urgent         bool      // goes before all that are not
 	rank           int
 }
 

@@ -61,23 +61,16 @@ func (s *store) close() { s.tx.Close() }
 // epoch returns the number of the take-over, which rises with each.
 func (s *store) epoch() int16 { return s.tx.Epoch() }
 
-// load returns the last word on each subscription of the shard. Records that
-// this version cannot read are there with the status Aside, so that nothing is
-// done about them, and are reported.
-func (s *store) load(ctx context.Context) (map[Key]State, error) {
+// load returns the last word on each subscription of the shard, which is one of
+// so many. Records that this version cannot read are there with the status Aside,
+// so that nothing is done about them, and are reported.
+func (s *store) load(ctx context.Context, shards int) (map[Key]State, error) {
 	states := map[Key]State{}
 	only := map[int32]struct{}{s.shard: {}}
-	counts, err := s.partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	partition, aside := kafka.Partitioner(counts), 0
-	err = kafka.Scan(ctx, s.kafka, []kafka.ScanTopic{{Topic: s.topic(bridge.SubscriptionState), Partitions: only}}, s.log, func(r *kgo.Record) error {
+	partition, aside := kafka.Partitioner(shards), 0
+	err := kafka.Scan(ctx, s.kafka, []kafka.ScanTopic{{Topic: s.topic(bridge.SubscriptionState), Partitions: only}}, s.log, func(r *kgo.Record) error {
 		key, ok := ParseKey(string(r.Key))
-		if ok && partition(string(r.Key)) != s.shard {
-			ok = false // written when there were more partitions, or fewer
-		}
-		if !ok {
+		if !ok || partition(string(r.Key)) != s.shard { // written when there were more partitions, or fewer
 			aside++
 			s.report(r, errors.New("its key is not one of this shard"))
 			return nil

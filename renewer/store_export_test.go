@@ -43,7 +43,13 @@ func OpenStore(ctx context.Context, k kafka.Config, rc kafka.RegistryConfig, sha
 }
 
 // Load is load.
-func (s *Store) Load(ctx context.Context) (map[Key]State, error) { return s.load(ctx) }
+func (s *Store) Load(ctx context.Context) (map[Key]State, error) {
+	shards, err := s.partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.load(ctx, shards)
+}
 
 // Write is write.
 func (s *Store) Write(ctx context.Context, states []State, gaps []Gap) error {

@@ -23,7 +23,7 @@ const (
 // leading is what others may see of a shard that is led here.
 type leading struct {
 	lease *Lease
-	asks  chan chan<- summary
+	asks  chan chan<- time.Time // answered by shard.nearest
 	epoch int16
 }
 
@@ -40,6 +40,9 @@ func (r *Renewer) lead(ctx context.Context, lease *Lease) {
 	for wait := retryFirst; ctx.Err() == nil; wait = min(2*wait, retryLast) {
 		began := time.Now()
 		err := r.term(ctx, lease)
+		if time.Since(began) > takeOverWithin {
+			wait = retryFirst
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, kafka.ErrFenced):
@@ -49,12 +52,7 @@ func (r *Renewer) lead(ctx context.Context, lease *Lease) {
 			r.metrics.terms["failed"].Inc()
 			log.WarnContext(ctx, "stepped down, trying again", "error", err, "retry_in", wait)
 		}
-		if time.Since(began) > takeOverWithin {
-			wait = retryFirst
-		}
-		if ctx.Err() == nil {
-			sleep(ctx, wait)
-		}
+		sleep(ctx, wait)
 	}
 	end := "given_back"
 	if errors.Is(context.Cause(ctx), errLost) {
@@ -87,7 +85,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 		return err
 	}
 	defer store.close()
-	states, err := store.load(opening)
+	states, err := store.load(opening, shards)
 	if err != nil {
 		return err
 	}
@@ -98,7 +96,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 	}
 	defer feed.close()
 
-	l := &leading{lease: lease, asks: make(chan chan<- summary), epoch: store.epoch()}
+	l := &leading{lease: lease, asks: make(chan chan<- time.Time), epoch: store.epoch()}
 	changed := r.enter(l)
 	defer r.exit(l)
 	s := &shard{
@@ -154,10 +152,10 @@ func (r *Renewer) shards() []*leading {
 // zero for none, and for a shard that does not answer in time.
 func (r *Renewer) nearest(ctx context.Context) (at time.Time) {
 	for _, l := range r.shards() {
-		answer := make(chan summary, 1)
+		answer := make(chan time.Time, 1)
 		select {
 		case l.asks <- answer:
-			at = earlier(at, (<-answer).nearest)
+			at = earlier(at, <-answer)
 		case <-ctx.Done():
 			return at
 		}

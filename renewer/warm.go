@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"meetbridge/bridge/graph"
 )
 
 const (
@@ -17,11 +15,6 @@ const (
 	// warmWidth bounds the tokens asked for at a time.
 	warmWidth = 8
 )
-
-// granter is a Graph that can be asked for its token ahead of the first call.
-type granter interface {
-	Grant(context.Context) (graph.Grant, error)
-}
 
 // warm keeps a token of each tenant at hand, and says which cannot be had, until
 // ctx ends.
@@ -54,16 +47,12 @@ func (r *Renewer) askTokens(ctx context.Context, w *wish) []string {
 		room    = make(chan struct{}, warmWidth)
 	)
 	for tenant, c := range w.clients {
-		g, ok := c.graph.(granter)
-		if !ok {
-			continue
-		}
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
 			within, cancel := context.WithTimeout(ctx, warmWithin)
 			defer cancel()
-			if _, err := g.Grant(within); err != nil && ctx.Err() == nil {
+			if _, err := c.graph.Grant(within); err != nil && ctx.Err() == nil {
 				r.log.WarnContext(ctx, "token not received", "tenant", tenant, "error", err)
 				mu.Lock()
 				defer mu.Unlock()

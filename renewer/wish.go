@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"meetbridge/bridge"
+	"meetbridge/bridge/graph"
 	"meetbridge/bridge/kafka"
 )
 
@@ -14,28 +15,26 @@ import (
 type wish struct {
 	wanted  *Wanted
 	clients map[string]client // by tenant id
-	keys    bridge.ClientStateKeys
+	keys    *bridge.ClientStateKeys
 	rules   Rules
 }
 
 // client is the way to Graph for one tenant.
 type client struct {
-	graph   Graph
+	graph   *graph.Client
 	account account
 	made    Tenant // what it was made from
 }
 
 // makeWish returns the wish of wanted, made with a client for each tenant, those
 // of before where nothing changed.
-func makeWish(wanted *Wanted, keys bridge.ClientStateKeys, rules Rules, before *wish, connect func(Tenant) (Graph, error)) (*wish, error) {
+func makeWish(wanted *Wanted, keys *bridge.ClientStateKeys, rules Rules, before map[string]client, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
 	w := &wish{wanted: wanted, clients: make(map[string]client, len(wanted.Tenants)), keys: keys, rules: rules}
 	w.rules.ClientStateKeys = keys.IDs()
 	for _, t := range wanted.Tenants {
-		if before != nil {
-			if c, had := before.clients[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
-				w.clients[t.ID] = c
-				continue
-			}
+		if c, had := before[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
+			w.clients[t.ID] = c
+			continue
 		}
 		g, err := connect(t)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,7 @@ func (w *Watched[T]) Run(ctx context.Context, log *slog.Logger) {
 		}
 		files, err := w.read()
 		if err == nil {
-			if same(files, w.last) {
+			if slices.EqualFunc(files, w.last, bytes.Equal) {
 				continue
 			}
 			err = w.take(files)
@@ -101,13 +102,4 @@ func (w *Watched[T]) Run(ctx context.Context, log *slog.Logger) {
 		}
 		log.InfoContext(ctx, "configured file reread", "files", w.names())
 	}
-}
-
-func same(a, b [][]byte) bool {
-	for i := range a {
-		if !bytes.Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
 }
