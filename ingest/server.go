@@ -152,6 +152,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	s.background = append(s.background, func() {
 		s.life.GoUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
 		s.life.GoUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
+		s.life.GoUntil("announced keys", func(ctx context.Context) { s.fail(s.announce(ctx, cfg, ring, bare)) })
 	})
 	return s, s.bind(ctx, cfg, reg, wrap, checks)
 }
