@@ -34,8 +34,12 @@ type Rules struct {
 	// made with any other is replaced at once; what was made with one of them, but
 	// not with the minting one, when its renewal is due. Nil: all are known.
 	ClientStateKeys []string
-	// Hasten lets changes that could wait for the next renewal be made at once.
+	// Hasten lets changes that could wait for the next renewal be made at once,
+	// and has what was refused tried again.
 	Hasten bool
+	// ReadBefore is when what has no proof of life since then is read back at
+	// once; zero: nothing is.
+	ReadBefore time.Time
 }
 
 // DefaultRules returns the rules for Graph as it is.
@@ -52,4 +56,19 @@ func DefaultRules() Rules {
 		NoticeMaxAge: 4 * time.Hour,
 		Slack:        2 * time.Hour,
 	}
+}
+
+// DevelopmentRules returns the rules for a simulated Graph whose subscriptions
+// live for so short a time: DefaultRules in quick motion.
+func DevelopmentRules(lifetime time.Duration) Rules {
+	r := DefaultRules()
+	r.MinLifetime = min(r.MinLifetime, lifetime)
+	r.Quiet = min(r.Quiet, lifetime/12)
+	r.ReadEvery = min(r.ReadEvery, lifetime*3/4)
+	r.BackoffMin = min(r.BackoffMin, lifetime/60)
+	r.BackoffMax = min(r.BackoffMax, lifetime/6)
+	r.BlockedRetry = min(r.BlockedRetry, lifetime)
+	r.RefusedRetry = min(r.RefusedRetry, 4*lifetime)
+	r.Slack = min(r.Slack, lifetime/6)
+	return r
 }
