@@ -50,7 +50,7 @@ type election struct {
 	lead   func(context.Context, *Lease)
 	log    *slog.Logger
 
-	wake   chan struct{} // asks for a heartbeat at once
+	wake   chan struct{}      // asks for a heartbeat at once
 	cancel context.CancelFunc // of the client and of all that uses it
 	beats  sync.WaitGroup
 
