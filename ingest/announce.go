@@ -8,6 +8,7 @@ import (
 
 	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
+	"meetbridge/bridge/process"
 	"meetbridge/bridge/sealed"
 )
 
@@ -21,9 +22,10 @@ const (
 
 // announce tells, from when the topics are there until ctx ends, which keys this
 // process opens content with: no subscription gets a certificate before every
-// process has its key (FACTS §2.4). Whoever reads it asks Kafka, so that nobody
-// has to reach this process.
-func (s *Server) announce(ctx context.Context, cfg Config, ring func() *sealed.Ring, log *slog.Logger) error {
+// process has its key (FACTS §2.4). It tells too which keys it proves
+// clientStates with, so that whoever rotates them knows when one may make them.
+// Whoever reads it asks Kafka, so that nobody has to reach this process.
+func (s *Server) announce(ctx context.Context, cfg Config, ring func() *sealed.Ring, states *process.Watched[bridge.ClientStateKeys], log *slog.Logger) error {
 	var (
 		roster *kafka.Roster
 		said   []byte
@@ -31,7 +33,7 @@ func (s *Server) announce(ctx context.Context, cfg Config, ring func() *sealed.R
 	tick := time.NewTicker(announceEvery)
 	defer tick.Stop()
 	for {
-		keys := announced(ring())
+		keys := announced(ring(), states.Get())
 		switch {
 		case !s.topicsOK.Load():
 		case roster == nil:
@@ -60,11 +62,11 @@ func (s *Server) announce(ctx context.Context, cfg Config, ring func() *sealed.R
 	}
 }
 
-func announced(ring *sealed.Ring) []byte {
+func announced(ring *sealed.Ring, states bridge.ClientStateKeys) []byte {
 	infos := ring.Keys()
 	keys := make([]bridge.DecryptionKey, len(infos))
 	for i, k := range infos {
 		keys[i] = bridge.DecryptionKey{ID: k.ID, Thumbprint: k.Thumbprint}
 	}
-	return bridge.AnnounceKeys(keys)
+	return bridge.AnnounceKeys(keys, states.IDs()...)
 }

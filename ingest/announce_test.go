@@ -35,18 +35,18 @@ func TestKeysAreAnnounced(t *testing.T) {
 			if len(said) != 1 {
 				return nil
 			}
-			return said[0]
+			return said[0].Says
 		}
 		time.Sleep(10 * time.Second)
-		one, err := bridge.ParseAnnouncedKeys(announced())
-		if err != nil || len(one) != 1 || one[0].ID != keys.CertificateID || len(one[0].Thumbprint) != 40 {
-			t.Fatalf("announced: %+v, %v", one, err)
+		one, states, err := bridge.ParseAnnouncedKeys(announced())
+		if err != nil || len(one) != 1 || one[0].ID != keys.CertificateID || len(one[0].Thumbprint) != 40 || len(states) != 1 {
+			t.Fatalf("announced: %+v, %q, %v", one, states, err)
 		}
 		if err := os.WriteFile(filepath.Join(r.Config.DecryptionKeys, "second.pem"), []byte(second.PEM), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		both, err := bridge.ParseAnnouncedKeys(announced())
+		both, _, err := bridge.ParseAnnouncedKeys(announced())
 		if err != nil || len(both) != 2 || both[0] != one[0] || both[1].ID != "second" || both[1].Thumbprint == one[0].Thumbprint {
 			t.Fatalf("announced with a second key: %+v, %v", both, err)
 		}
