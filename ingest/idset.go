@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	// bucketIDs is how many ids a bucket holds. The fuller the buckets are on
-	// average, the less room is lost, and the larger they are, the less they
-	// differ: of buckets of this size that are three quarters full on average one
-	// in 100,000 overflows.
-	bucketIDs = 256
+	// bucketIDs is how many ids a bucket holds. In large buckets less room is lost,
+	// since they fill more evenly; in small ones less has to be looked through. Of
+	// buckets of this size that are three quarters full on average, one in 1,000
+	// overflows: so many of the ids that are nearly 4 h old are forgotten early.
+	bucketIDs = 128
 	// spans is how many stretches of time an idSet keeps apart, spanOf how long
 	// each is: an id is kept for spans-1 of them at least and spans at most.
 	spans  = 5
@@ -23,7 +23,7 @@ const (
 // Two ids are taken for one if they share bucket and fingerprint. Of an event id's
 // 90 bits are SHA-256's (six are fixed in every UUID), and it is compared with
 // those of one bucket: that another one of them looks like it has a chance of at
-// most 256/2^90 = 2^-82. With 1,000 items a second for a hundred years, 3·10^12 of
+// most 128/2^90 = 2^-83. With 1,000 items a second for a hundred years, 3·10^12 of
 // them, one is lost so with a chance below 10^-12 (I2).
 type fingerprint [12]byte
 
