@@ -180,7 +180,8 @@ func (g *gossip) take(ctx context.Context, r *kgo.Record) {
 		return
 	}
 	now := time.Now()
-	g.metrics.heard.Add(float64(g.recent.learn(ids, now)))
+	// Until it has caught up it reads what others took, or itself before its start.
+	g.metrics.heard.Add(float64(g.recent.learn(ids, !g.caughtUp.Load(), now)))
 	g.lag.Store(int64(max(now.Sub(r.Timestamp), 0)))
 }
 

@@ -97,22 +97,24 @@ func (r *recent) remember(key id, now time.Time) {
 	r.known.add(key)
 }
 
-// learn notes what other replicas announced, and returns how much of it was new.
-func (r *recent) learn(ids []id, now time.Time) (fresh int) {
+// learn notes what replicas announced, and returns how much of it was new. unseen
+// says that all of it is: the look whether it is there takes ten times as long as
+// putting it there, and an id that is there twice costs its room and no more.
+func (r *recent) learn(ids []id, unseen bool, now time.Time) (fresh int) {
 	for len(ids) > 0 {
 		n := min(len(ids), learnAtOnce)
-		fresh += r.learnSome(ids[:n], now)
+		fresh += r.learnSome(ids[:n], unseen, now)
 		ids = ids[n:]
 	}
 	return fresh
 }
 
-func (r *recent) learnSome(ids []id, now time.Time) (fresh int) {
+func (r *recent) learnSome(ids []id, unseen bool, now time.Time) (fresh int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known.turn(now)
 	for _, key := range ids {
-		if !r.known.holds(key) {
+		if unseen || !r.known.holds(key) {
 			r.known.add(key)
 			fresh++
 		}

@@ -95,7 +95,7 @@ func TestRecentNews(t *testing.T) {
 	r.some = make(chan struct{}, 1)
 	r.settle(key(1), false, now)
 	r.remember(key(2), now)
-	if fresh := r.learn([]id{key(3), key(3), key(4)}, now); fresh != 2 {
+	if fresh := r.learn([]id{key(3), key(3), key(4)}, false, now); fresh != 2 {
 		t.Errorf("%d of 2 ids were learned", fresh)
 	}
 	if len(r.some) != 0 {
@@ -124,13 +124,13 @@ func TestRecogniseSealed(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	o := &outlet{recent: newRecent(10, now), metrics: newMetrics(prometheus.NewRegistry())}
-	o.recent.learn([]id{key(1)}, now)
+	o.recent.learn([]id{key(1)}, true, now)
 	p := newPost((&admission{maxRequests: 1, maxBytes: 1}).newTicket())
 	p.expect()
 	rec := bridge.Record{Kind: bridge.Chat, EventID: uuid.UUID(key(1)).String()}
 	o.produce(p, &work{item: &bridge.Item{}, digest: key(2)}, rec, true, token.Verdict{}, "")
 	p.close()
-	if !p.wait(now) || p.failed.Load() {
+	if !p.wait(now.Add(time.Second)) || p.failed.Load() {
 		t.Error("what Kafka holds is produced again")
 	}
 	if !o.recent.seen(key(2), now) {
