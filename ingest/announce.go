@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// announceEvery is how often it is looked whether the keys have changed.
-	announceEvery = time.Second
+	// lookEvery is how often it is looked whether the keys have changed.
+	lookEvery = time.Second
 	// leaveWithin bounds the leave-taking of a process that stops. One that Kafka
 	// does not hear is forgotten when its session ends.
 	leaveWithin = time.Second
@@ -30,7 +30,7 @@ func (s *Server) announce(ctx context.Context, cfg Config, ring func() *sealed.R
 		roster *kafka.Roster
 		said   []byte
 	)
-	tick := time.NewTicker(announceEvery)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		keys := announced(ring(), states.Get())

@@ -37,7 +37,7 @@ type Config struct {
 	Trust
 
 	Content
-	RecentIDs int `name:"recent-ids" default:"500000" help:"How many event ids of the last 4 h are remembered to recognise redeliveries; about 40 bytes each. Beyond it the oldest are forgotten, and their redeliveries are produced again." group:"Records"`
+	RecentIDs int `name:"recent-ids" default:"1000000" help:"How many event ids of the last 4 h are remembered to recognise redeliveries, those that other replicas took among them; 16 bytes each, set aside at start. Beyond it the oldest are forgotten, and their redeliveries are produced again." group:"Records"`
 
 	QuarantineRate units.Base2Bytes `default:"1MiB" help:"Bytes a second of items without a good clientState that are kept in quarantine; those beyond are counted only. A burst of 64 times as much is allowed." group:"Records"`
 
@@ -92,7 +92,7 @@ func (c Config) Check() error {
 		{"--max-body", int64(c.MaxBody), "16MiB"},
 		{"--max-in-flight", int64(c.MaxInFlight), "4096"},
 		{"--max-in-flight-bytes", int64(c.MaxInFlightBytes), "64MiB"},
-		{"--recent-ids", int64(c.RecentIDs), "500000"},
+		{"--recent-ids", int64(c.RecentIDs), "1000000"},
 		{"--topic-partitions", int64(c.TopicPartitions), "12"},
 		{"--quarantine-rate", int64(c.QuarantineRate), "1MiB"},
 	} {

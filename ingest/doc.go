@@ -5,8 +5,9 @@
 // Its files stand in the order in which a request meets them: connections →
 // public → handler (handshake, body, admission) → pipeline (prove, open, record)
 // → outlet (recent, encoder, delivery); quarantine is where an item goes that
-// did not pass, setaside and replay bring it back. server wires them, ready
-// answers the operator, announce tells which keys this process has.
+// did not pass, setaside and replay bring it back. gossip lets replicas know from
+// each other what Kafka holds already, announce tells which keys this one has.
+// server wires them, ready answers the operator.
 //
 // It refuses to know what a record means (package bridge), how Kafka is spoken
 // to (bridge/kafka), and who keeps the subscriptions alive (package renewer,

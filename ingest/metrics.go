@@ -41,7 +41,10 @@ type metrics struct {
 	misfits  map[bridge.Kind]prometheus.Counter
 	stages   map[string]prometheus.Observer
 	answered prometheus.Histogram
-	posts    atomic.Uint32 // counted to sample the stages
+
+	announced, unannounced, heard, unheard prometheus.Counter // see gossip
+
+	posts atomic.Uint32 // counted to sample the stages
 }
 
 func newMetrics(reg *prometheus.Registry) *metrics {
@@ -85,6 +88,10 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		Help: "Time from the arrival of a POST to its answer, in seconds. Graph counts answers over 2.9 s as slow.",
 	})
 	reg.MustRegister(stages, m.answered)
+	m.announced = counter("recent_ids_announced_total", "Event ids that were announced to the other replicas.").WithLabelValues()
+	m.unannounced = counter("recent_ids_unannounced_total", "Event ids that could not be announced: redeliveries of them to another replica are produced again.").WithLabelValues()
+	m.heard = counter("recent_ids_heard_total", "Event ids that this replica learned from announcements: those of other replicas, and of itself before it was started.").WithLabelValues()
+	m.unheard = counter("recent_ids_unread_total", "Announcements that could not be understood, as those of another version, and were passed over.").WithLabelValues()
 	return m
 }
 

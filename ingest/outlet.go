@@ -24,6 +24,7 @@ type outlet struct {
 	producer *kafka.Producer
 	kafka    *pulse
 	recent   *recent
+	strange  *recent       // of what anybody can provoke: kept apart, so that it displaces nothing genuine
 	forged   *rate.Limiter // bytes a second of quarantine records that anybody can provoke
 	metrics  *metrics
 	log      *slog.Logger
@@ -33,8 +34,9 @@ type outlet struct {
 type outgoing struct {
 	delivery
 	key        id
-	repeatable bool // key identifies it: a redelivery has the same
-	digest     id   // of the sealed item it came from; zero if none
+	memory     *recent // where key is remembered
+	repeatable bool    // key identifies it: a redelivery has the same
+	digest     id      // of the sealed item it came from; zero if none
 	work       *work
 	verdict    token.Verdict
 	record     bridge.Record
@@ -44,8 +46,8 @@ type outgoing struct {
 // produce hands rec to Kafka unless it is there or on its way already.
 func (o *outlet) produce(post *post, w *work, rec bridge.Record, repeatable bool, verdict token.Verdict, trace string) {
 	g := &outgoing{
-		delivery:   delivery{post: post, kind: rec.Kind, outcome: bridge.Produced},
-		repeatable: repeatable, digest: w.digest, work: w, verdict: verdict, record: rec, trace: trace,
+		delivery: delivery{post: post, kind: rec.Kind, outcome: bridge.Produced},
+		memory:   o.recent, repeatable: repeatable, digest: w.digest, work: w, verdict: verdict, record: rec, trace: trace,
 	}
 	o.claimAndSend(g)
 }
@@ -58,8 +60,9 @@ func (o *outlet) claimAndSend(g *outgoing) {
 			return
 		}
 		g.key = id(u)
-		seen, joined := o.recent.claim(g.key, &g.delivery, time.Now())
+		seen, joined := g.memory.claim(g.key, &g.delivery, time.Now())
 		if seen {
+			o.recognise(g)
 			g.outcome = bridge.Duplicate
 			o.settle(&g.delivery, nil)
 			return
@@ -119,15 +122,24 @@ func (o *outlet) done(g *outgoing, err error) {
 		o.kafka.beat(now)
 	}
 	if g.repeatable {
-		for _, j := range o.recent.settle(g.key, acknowledged, now) {
+		for _, j := range g.memory.settle(g.key, acknowledged, now) {
 			j.kind, j.outcome = g.kind, bridge.Duplicate
 			o.settle(j, err)
 		}
-		if acknowledged && g.digest != (id{}) {
-			o.recent.remember(g.digest, now)
+		if acknowledged {
+			o.recognise(g)
 		}
 	}
 	o.settle(&g.delivery, err)
+}
+
+// recognise remembers the sealed item that g, which Kafka holds, came from: its
+// repetition need not be opened, and so a POST of more items than can be opened
+// in time gets further each time that it comes, whoever produced its beginning.
+func (o *outlet) recognise(g *outgoing) {
+	if g.digest != (id{}) {
+		o.recent.remember(g.digest, time.Now())
+	}
 }
 
 // settle counts d's outcome and tells its POST.

@@ -157,6 +157,7 @@ func (p *pipeline) mayBeOurs(w *work, tokens []string, now time.Time) bool {
 // open decrypts the sealed items that were proven and are not in Kafka yet.
 func (p *pipeline) open(items []work, deadline time.Time) {
 	var todo []*work
+	now := time.Now()
 	for i := range items {
 		w := &items[i]
 		if w.err != nil || !w.item.Rich() {
@@ -166,7 +167,7 @@ func (p *pipeline) open(items []work, deadline time.Time) {
 		w.digest = id(sum[:16])
 		// Each sealing has a fresh key, so equal bytes are a repetition of that
 		// very delivery, and need not be opened again to be recognised.
-		if w.known = p.out.recent.seen(w.digest); !w.known {
+		if w.known = p.out.recent.seen(w.digest, now); !w.known {
 			todo = append(todo, w)
 		}
 	}

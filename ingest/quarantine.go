@@ -35,14 +35,18 @@ func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, arrived 
 	errors.As(w.err, &rej)
 	o.metrics.reasons[rej.Reason].Inc()
 	d := delivery{post: post, kind: bridge.Quarantine, outcome: bridge.Quarantined}
-	if limited(rej.Reason) && !o.forged.AllowN(arrived, max(len(w.item.Raw), leastCost)) {
+	memory := o.recent
+	if limited(rej.Reason) {
+		memory = o.strange
+	}
+	if memory == o.strange && !o.forged.AllowN(arrived, max(len(w.item.Raw), leastCost)) {
 		d.outcome = bridge.QuarantineLimited
 		o.settle(&d, nil)
 		return
 	}
 	eventID, repeatable := quarantineID(w)
 	o.claimAndSend(&outgoing{
-		delivery: d, repeatable: repeatable, work: w, verdict: verdict, trace: trace,
+		delivery: d, repeatable: repeatable, memory: memory, work: w, verdict: verdict, trace: trace,
 		record: quarantined(w.item, rej.Reason, verdict, arrived, eventID),
 	})
 }

@@ -135,6 +135,10 @@ func (s *Server) gauges(reg *prometheus.Registry, ring func() *sealed.Ring, veri
 		func() float64 { return s.handler.pipeline.opener.wait().Seconds() })
 	gauge(reg, "recent_ids", "Event ids that are remembered to recognise redeliveries.",
 		func() float64 { return float64(o.recent.size()) })
+	gauge(reg, "recent_ids_lag_seconds", "How old the announcement of event ids that was read last was when it was read, in seconds: the time in which a redelivery to another replica is not recognised yet.",
+		func() float64 { return time.Duration(s.gossip.lag.Load()).Seconds() })
+	gauge(reg, "recent_ids_hearing", "1 while announcements of event ids can be read, else 0: redeliveries of what other replicas took are produced again then.",
+		func() float64 { return truth(s.gossip.hearing.Load()) })
 	gauge(reg, "key_set_ready", "1 when a published key set is known, so that validation tokens can be checked, else 0.",
 		func() float64 { return truth(verifier.Ready() == nil) })
 	gauge(reg, "key_set_age_seconds", "Time since the key set that was fetched longest ago was fetched, in seconds; 0 before the first fetch. The keys stay good for a day.",

@@ -5,38 +5,42 @@ import (
 	"time"
 )
 
-// recallFor is how long a redelivery is recognised: as long as Graph retries
-// (FACTS §1.3).
-const recallFor = 4 * time.Hour
+const (
+	// recallFor is how long a redelivery is recognised: as long as Graph retries
+	// (FACTS §1.3).
+	recallFor = 4 * time.Hour
+	// strangeShare is how much smaller than the memory of what is genuine that of
+	// what anybody can provoke is.
+	strangeShare = 16
+	// mostNews bounds the ids that wait to be announced.
+	mostNews = 1 << 16
+	// learnAtOnce is how many ids are learned before a POST gets its turn.
+	learnAtOnce = 64
+)
 
 // id is the identity of something delivered: an event id's 16 bytes, or as many
-// of the digest of a sealed item.
-type id [16]byte
+// of the digest of a sealed item. Its bits are as good as random.
+type id = [16]byte
 
 // recent remembers what Kafka holds already, so that a redelivery is produced
 // once (I8), and what is on its way there, so that a redelivery meanwhile waits
 // for the same acknowledgement instead of being produced beside it.
 //
-// Memory is bounded by count: two generations of at most half the bound each.
-// When the younger is full or recallFor old, the elder is forgotten and the
-// younger takes its place: an id is recalled for at least recallFor, or until
-// half the bound of others came after it. What is forgotten is produced again,
-// with the same event id: consumers dedupe on that for certainty.
+// Memory is bounded by count: see idSet. What is forgotten is produced again, with
+// the same event id: consumers dedupe on that for certainty.
 type recent struct {
-	half int
-
 	mu      sync.Mutex // guards all below
-	young   map[id]struct{}
-	old     map[id]struct{}
-	since   time.Time        // when young began
+	known   *idSet
 	pending map[id]*delivery // produced and not acknowledged yet
+	news    []id             // acknowledged and not announced yet
+	missed  int              // that news had no room for, since it was last asked
+
+	some chan struct{} // holds a token once there are news; nil: nobody is told
 }
 
-func newRecent(bound int, now time.Time) *recent {
-	return &recent{
-		half: max(bound/2, 1), since: now,
-		young: map[id]struct{}{}, old: map[id]struct{}{}, pending: map[id]*delivery{},
-	}
+// newRecent returns one that recalls n ids and gathers no news.
+func newRecent(n int, now time.Time) *recent {
+	return &recent{known: newIDSet(n, now), pending: map[id]*delivery{}}
 }
 
 // claim says what to do with d, whose identity is key: produced already (seen),
@@ -45,8 +49,8 @@ func newRecent(bound int, now time.Time) *recent {
 func (r *recent) claim(key id, d *delivery, now time.Time) (seen, joined bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.turn(now)
-	if r.holds(key) {
+	r.known.turn(now)
+	if r.known.holds(key) {
 		return true, false
 	}
 	if first := r.pending[key]; first != nil {
@@ -58,7 +62,7 @@ func (r *recent) claim(key id, d *delivery, now time.Time) (seen, joined bool) {
 }
 
 // settle ends the delivery under way of key and returns the POSTs' deliveries
-// that joined it. Only one that Kafka acknowledged is remembered.
+// that joined it. Only one that Kafka acknowledged is remembered, and news.
 func (r *recent) settle(key id, acknowledged bool, now time.Time) (joined []*delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,51 +70,79 @@ func (r *recent) settle(key id, acknowledged bool, now time.Time) (joined []*del
 		joined = d.joined
 		delete(r.pending, key)
 	}
-	if acknowledged {
-		r.turn(now)
-		r.young[key] = struct{}{}
+	if !acknowledged {
+		return joined
+	}
+	r.known.turn(now)
+	r.known.add(key)
+	switch {
+	case r.some == nil:
+	case len(r.news) == mostNews:
+		r.missed++
+	default:
+		r.news = append(r.news, key)
+		select {
+		case r.some <- struct{}{}:
+		default: // it is there
+		}
 	}
 	return joined
 }
 
-// remember notes an identity that needs no delivery of its own.
+// remember notes an identity that is of no use to other replicas.
 func (r *recent) remember(key id, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.turn(now)
-	r.young[key] = struct{}{}
+	r.known.turn(now)
+	r.known.add(key)
 }
 
-// seen reports whether key was remembered.
-func (r *recent) seen(key id) bool {
+// learn notes what replicas announced, and returns how much of it was new. unseen
+// says that all of it is: the look whether it is there takes ten times as long as
+// putting it there, and an id that is there twice costs its room and no more.
+func (r *recent) learn(ids []id, unseen bool, now time.Time) (fresh int) {
+	for len(ids) > 0 {
+		n := min(len(ids), learnAtOnce)
+		fresh += r.learnSome(ids[:n], unseen, now)
+		ids = ids[n:]
+	}
+	return fresh
+}
+
+func (r *recent) learnSome(ids []id, unseen bool, now time.Time) (fresh int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.holds(key)
+	r.known.turn(now)
+	for _, key := range ids {
+		if unseen || !r.known.holds(key) {
+			r.known.add(key)
+			fresh++
+		}
+	}
+	return fresh
+}
+
+// takeNews returns the ids that were acknowledged since it was last called, and
+// how many more there were than it remembers.
+func (r *recent) takeNews() (ids []id, missed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids, missed = r.news, r.missed
+	r.news, r.missed = make([]id, 0, len(ids)), 0
+	return ids, missed
+}
+
+// seen reports whether key is remembered.
+func (r *recent) seen(key id, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known.turn(now)
+	return r.known.holds(key)
 }
 
 // size returns how many identities are remembered.
 func (r *recent) size() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.young) + len(r.old)
-}
-
-func (r *recent) holds(key id) bool {
-	if _, ok := r.young[key]; ok {
-		return true
-	}
-	_, ok := r.old[key]
-	return ok
-}
-
-// turn begins a new generation when it is time. The eldest's memory serves the
-// youngest: a new map would grow beside both.
-func (r *recent) turn(now time.Time) {
-	if age := now.Sub(r.since); len(r.young) >= r.half || age >= recallFor {
-		clear(r.old)
-		r.old, r.young, r.since = r.young, r.old, now
-		if age >= 2*recallFor {
-			clear(r.old)
-		}
-	}
+	return r.known.size()
 }

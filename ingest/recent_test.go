@@ -1,11 +1,29 @@
 package ingest
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"meetbridge/bridge"
+	"meetbridge/ingest/token"
 )
 
-func key(n int) id { return id{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)} }
+// key returns the nth id: like all, a piece of a digest.
+func key(n int) id {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
+	return bridgeID(sum)
+}
+
+// bridgeID returns the id of a digest as bridge.DerivedID makes it: with the bits
+// fixed that say that it is a UUID.
+func bridgeID(sum [sha256.Size]byte) id {
+	return id(uuid.MustParse(bridge.DerivedID(sum)))
+}
 
 // I8: what Kafka acknowledged is recalled for at least recallFor, and what it
 // did not is not.
@@ -64,22 +82,59 @@ func TestRecentJoins(t *testing.T) {
 	}
 }
 
-// I11: memory is bounded by count, and half the bound is always recalled.
-func TestRecentIsBounded(t *testing.T) {
+// What was acknowledged is news once, in bounded number (I11); what was learned or
+// not acknowledged is none.
+func TestRecentNews(t *testing.T) {
 	t.Parallel()
-	const bound = 1000
 	now := time.Unix(1_700_000_000, 0)
-	r := newRecent(bound, now)
-	for n := range 10 * bound {
-		r.remember(key(n), now)
-		if s := r.size(); s > bound {
-			t.Fatalf("after %d: %d remembered, bound %d", n, s, bound)
+	r := newRecent(10, now)
+	r.settle(key(0), true, now)
+	if ids, missed := r.takeNews(); len(ids) != 0 || missed != 0 {
+		t.Errorf("%d news and %d missed where nobody is told", len(ids), missed)
+	}
+	r.some = make(chan struct{}, 1)
+	r.settle(key(1), false, now)
+	r.remember(key(2), now)
+	if fresh := r.learn([]id{key(3), key(3), key(4)}, false, now); fresh != 2 {
+		t.Errorf("%d of 2 ids were learned", fresh)
+	}
+	if len(r.some) != 0 {
+		t.Error("what is no news is told")
+	}
+	for n := range mostNews + 5 {
+		r.settle(key(n%100), true, now)
+	}
+	if ids, missed := r.takeNews(); len(r.some) != 1 || len(ids) != mostNews || missed != 5 || ids[0] != key(0) {
+		t.Errorf("%d news and %d missed, want %d and 5", len(ids), missed, mostNews)
+	}
+	if ids, missed := r.takeNews(); len(ids) != 0 || missed != 0 {
+		t.Errorf("%d news and %d missed for the second time", len(ids), missed)
+	}
+	for n := range 100 { // many more than one that learns so many at once
+		if !r.seen(key(n), now) {
+			t.Errorf("%d is not recognised", n)
 		}
-		for back := range bound / 2 {
-			if n-back >= 0 && !r.seen(key(n-back)) {
-				t.Fatalf("after %d: %d is forgotten already", n, n-back)
-			}
-		}
+	}
+}
+
+// A sealed item whose record another replica produced is opened once more, and not
+// a third time: else a POST of more of them than can be opened in time would never
+// get further here.
+func TestRecogniseSealed(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	o := &outlet{recent: newRecent(10, now), metrics: newMetrics(prometheus.NewRegistry())}
+	o.recent.learn([]id{key(1)}, true, now)
+	p := newPost((&admission{maxRequests: 1, maxBytes: 1}).newTicket())
+	p.expect()
+	rec := bridge.Record{Kind: bridge.Chat, EventID: uuid.UUID(key(1)).String()}
+	o.produce(p, &work{item: &bridge.Item{}, digest: key(2)}, rec, true, token.Verdict{}, "")
+	p.close()
+	if !p.wait(now.Add(time.Second)) || p.failed.Load() {
+		t.Error("what Kafka holds is produced again")
+	}
+	if !o.recent.seen(key(2), now) {
+		t.Error("the sealed item would be opened again")
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 type Server struct {
 	handler *handler
 	outlet  *outlet
+	gossip  *gossip
 	life    *process.Lifecycle
 	log     *slog.Logger
 
@@ -98,9 +99,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	}
 	s.outlet = &outlet{
 		encoder:  &encoder{prefix: cfg.TopicPrefix, codec: codec},
-		producer: producer, kafka: &pulse{buffered: producer.Buffered}, recent: newRecent(cfg.RecentIDs, time.Now()),
+		producer: producer, kafka: &pulse{buffered: producer.Buffered},
+		recent: newRecent(cfg.RecentIDs, time.Now()), strange: newRecent(cfg.RecentIDs/strangeShare, time.Now()),
 		forged: rate.NewLimiter(rate.Limit(cfg.QuarantineRate), 64*int(cfg.QuarantineRate)), metrics: m, log: log,
 	}
+
+	s.gossip = newGossip(cfg, s.outlet, bare)
 
 	states, err := loadClientStates(cfg.Trust)
 	if err != nil {
@@ -118,6 +122,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	checks := []process.Check{
 		{Name: "kafka", Test: s.checkKafka(producer)},
 		{Name: "registry", Test: s.checkRegistry},
+		{Name: "recent_ids", Test: s.gossip.check},
 		{Name: "client_states", Test: checkStates(states)},
 		{Name: "drain", Test: s.checkDrain},
 	}
@@ -150,7 +155,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	s.gauges(reg, ring, verifier)
 	s.background = append(s.background, func() {
 		s.life.GoUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
-		s.life.GoUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
+		s.life.GoUntil("announcements", s.gossip.speak)
+		s.life.GoUntil("topics", func(ctx context.Context) {
+			if err := s.prepareTopics(ctx, cfg, bare); err != nil {
+				s.fail(err)
+				return
+			}
+			s.gossip.hear(ctx)
+		})
 		s.life.GoUntil("announced keys", func(ctx context.Context) { s.fail(s.announce(ctx, cfg, ring, states, bare)) })
 	})
 	return s, s.bind(ctx, cfg, reg, wrap, checks)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,7 +135,7 @@ func planTopic(w TopicWant, have kadm.TopicDetail, configs map[string]string, co
 		if c.Want.Partitions <= 0 {
 			c.Problem = "does not exist, and no number of partitions is given to create it with: give --topic-partitions"
 		}
-	case count != c.Want.Partitions:
+	case count != c.Want.Partitions && !w.Optional:
 		c.Problem = partitionProblem(c.Want, count, common)
 	}
 	return c, c.Create || c.Problem != "" || len(c.Configs) > 0
@@ -265,11 +266,12 @@ func awaitTopics(ctx context.Context, adm *kadm.Client, changes []TopicChange) e
 	}
 }
 
-// VerifyTopics returns nil if every topic exists with its number of partitions
-// and takes records as large as ours, else an error that names each topic
-// which does not, what to do, and wraps ErrTopics. Other settings may differ:
-// they are the operator's.
+// VerifyTopics returns nil if every topic that is not Optional exists with its
+// number of partitions and takes records as large as ours, else an error that
+// names each topic which does not, what to do, and wraps ErrTopics. Other settings
+// may differ: they are the operator's.
 func VerifyTopics(ctx context.Context, adm *kadm.Client, wants []TopicWant) error {
+	wants = slices.DeleteFunc(slices.Clone(wants), func(w TopicWant) bool { return w.Optional })
 	changes, err := PlanTopics(ctx, adm, wants)
 	if err != nil {
 		return err

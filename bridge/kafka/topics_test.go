@@ -18,10 +18,14 @@ import (
 func TestWantedTopics(t *testing.T) {
 	t.Parallel()
 	wants := kafka.WantedTopics("teams.", 12, 3)
-	if len(wants) != len(bridge.Kinds()) {
-		t.Fatalf("%d topics are wanted, want one for each of %d kinds", len(wants), len(bridge.Kinds()))
+	if len(wants) != len(bridge.Kinds())+1 {
+		t.Fatalf("%d topics are wanted, want one for each of %d kinds and that of recent ids", len(wants), len(bridge.Kinds()))
 	}
-	for _, w := range wants {
+	ids := wants[len(wants)-1]
+	if ids.Topic != "teams.recent-ids" || ids.Partitions != 1 || !ids.Optional || ids.Configs["retention.ms"] != "18000000" || ids.Configs["segment.ms"] != "3600000" || ids.Configs["min.insync.replicas"] != "2" {
+		t.Errorf("the last one is %+v, want one partition of recent ids for 5 h", ids)
+	}
+	for _, w := range wants[:len(wants)-1] {
 		if !strings.HasPrefix(w.Topic, "teams.") || w.Replication != 3 {
 			t.Errorf("%+v: wrong prefix or replication", w)
 		}
@@ -91,6 +95,9 @@ func TestTopicsFromNothing(t *testing.T) {
 	planned := plan(t, adm, wants)
 	if want := "+ teams.meeting-call-events: 12 partitions, replication 1, cleanup.policy=delete, max.message.bytes=33619968, message.timestamp.type=CreateTime, retention.ms=604800000"; len(planned) != len(wants) || planned[0] != want {
 		t.Errorf("the plan begins with\n%s\nand has %d lines, want\n%s\nand %d", planned[0], len(planned), want, len(wants))
+	}
+	if !strings.HasPrefix(planned[len(planned)-1], "+ teams.recent-ids: 1 partition, replication 1, ") {
+		t.Errorf("the plan ends with %s", planned[len(planned)-1])
 	}
 	if again := plan(t, adm, wants); !slices.Equal(again, planned) {
 		t.Error("planning changed something")
@@ -166,15 +173,16 @@ func TestTopicPartitions(t *testing.T) {
 		want       []string // parts of the error; none: no error
 	}{
 		{"all of another number", map[string]int32{"teams.meeting-call-events": 6, "teams.chats": 6}, 12, []string{
-			"2 of 18 topics have 6 partitions, wanted are 12: say --topic-partitions 6, or delete the topics",
+			"2 of 19 topics have 6 partitions, wanted are 12: say --topic-partitions 6, or delete the topics",
 			"(teams.meeting-call-events, teams.chats)",
 		}},
 		{"one of another number", map[string]int32{"teams.meeting-call-events": 12, "teams.chats": 5}, 12, []string{
 			"topic teams.chats has 5 partitions, others have 12, and records of one meeting would not share a partition number: delete what differs, then run `meetbridge topics apply --topic-partitions 12`",
 		}},
 		{"unequal, any wanted", map[string]int32{"teams.meeting-call-events": 12, "teams.chats": 5}, 0, []string{"topic teams.chats has 5 partitions, others have 12"}},
+		{"of recent ids", map[string]int32{"teams.recent-ids": 3}, 5, nil},
 		{"equal, any wanted", map[string]int32{"teams.meeting-call-events": 5, "teams.chats": 5}, 0, nil},
-		{"none, any wanted", nil, 0, []string{"17 of 18 topics do not exist, and no number of partitions is given to create it with: give --topic-partitions"}},
+		{"none, any wanted", nil, 0, []string{"17 of 19 topics do not exist, and no number of partitions is given to create it with: give --topic-partitions"}},
 		{"renewer's state in several", map[string]int32{"teams.subscriptions": 3}, 12, []string{"topic teams.subscriptions has 3 partitions, must have 1: delete the topic"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -199,7 +207,7 @@ func TestTopicPartitions(t *testing.T) {
 			}
 			wantTopics := len(tt.exist)
 			if err == nil {
-				wantTopics = len(bridge.Kinds())
+				wantTopics = len(bridge.Kinds()) + 1
 			}
 			if len(have) != wantTopics {
 				t.Errorf("%d topics exist, want %d; done: %q", len(have), wantTopics, lines(done))
@@ -209,11 +217,27 @@ func TestTopicPartitions(t *testing.T) {
 				if existed && int32(len(d.Partitions)) != want {
 					t.Errorf("%s has %d partitions now, had %d", d.Topic, len(d.Partitions), want)
 				}
-				if !existed && d.Topic != "teams.subscriptions" && len(d.Partitions) != 5 {
+				if !existed && d.Topic != "teams.subscriptions" && d.Topic != "teams.recent-ids" && len(d.Partitions) != 5 {
 					t.Errorf("%s was made with %d partitions, want as many as the others", d.Topic, len(d.Partitions))
 				}
 			}
 		})
+	}
+}
+
+// Ensure that without the topic of recent ids all else works, so that a version
+// that knows it can be started before it is made.
+func TestTopicsWithoutRecentIDs(t *testing.T) {
+	t.Parallel()
+	_, adm, wants := newTopics(t)
+	if _, err := kafka.ApplyTopics(t.Context(), adm, wants[:len(wants)-1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := kafka.VerifyTopics(t.Context(), adm, wants); err != nil {
+		t.Errorf("VerifyTopics() = %v", err)
+	}
+	if left := plan(t, adm, wants); len(left) != 1 {
+		t.Errorf("planned are %q, want the topic of recent ids", left)
 	}
 }
 

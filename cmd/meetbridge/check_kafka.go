@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
 )
 
@@ -54,7 +55,11 @@ func (c checkCmd) checkTopics(ctx context.Context, client *kgo.Client) (string, 
 	if err := kafka.VerifyTopics(ctx, adm, wants); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d topics %s*, %s each", len(wants), c.TopicPrefix, count(int(c.TopicPartitions), "partition")), nil
+	records := fmt.Sprintf("%d topics %s*, %s each", len(wants)-1, c.TopicPrefix, count(int(c.TopicPartitions), "partition"))
+	if missing > 0 {
+		return fmt.Sprintf("%s; without %s a redelivery to another replica is stored again: make it with meetbridge topics apply", records, bridge.RecentIDs(c.TopicPrefix)), nil
+	}
+	return records + ", and " + bridge.RecentIDs(c.TopicPrefix), nil
 }
 
 func (c checkCmd) checkSchemas(ctx context.Context, t *terminal) (string, error) {

@@ -58,13 +58,13 @@ func topicNames(ctx context.Context, client *kgo.Client) ([]string, error) {
 }
 
 // pickTopics returns the full names of wanted, each of which may lack the
-// prefix, or all that begin with the prefix if wanted is empty. An error says
+// prefix, or all that begin with the prefix and hold records if wanted is empty. An error says
 // which one does not exist and what may have been meant.
 func pickTopics(existing, wanted []string, prefix string) ([]string, error) {
 	var picked []string
 	if len(wanted) == 0 {
 		for _, name := range existing {
-			if strings.HasPrefix(name, prefix) {
+			if strings.HasPrefix(name, prefix) && name != bridge.RecentIDs(prefix) {
 				picked = append(picked, name)
 			}
 		}

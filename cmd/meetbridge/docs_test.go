@@ -208,6 +208,9 @@ func topicsTable() string {
 		}
 		fmt.Fprintf(&b, "| `teams.%s` | %s | %s | %s |\n", k.Topic, k.From, k.Key, kept)
 	}
+	ids := wants[bridge.RecentIDs("teams.")]
+	hours, _ := time.ParseDuration(ids.Configs["retention.ms"] + "ms")
+	fmt.Fprintf(&b, "| `%s` | the replicas of ingest, for each other: which event ids Kafka holds; no Avro | none | %d hours, one partition |\n", ids.Topic, int(hours.Hours()))
 	return b.String()
 }
 

@@ -150,7 +150,7 @@ func TestPickTopics(t *testing.T) {
 		wanted []string
 		want   string // of the topics, or of the error
 	}{
-		{nil, "teams.chats teams.recent-ids"},
+		{nil, "teams.chats"},
 		{[]string{"recent-ids", "teams.chats", "chats", "other"}, "other teams.chats teams.recent-ids"},
 		{[]string{"chat"}, `topic "chat" does not exist, did you mean "chats"?`},
 		{[]string{"teams.webinars"}, `topic "teams.webinars" does not exist yet: make it with meetbridge topics apply`},

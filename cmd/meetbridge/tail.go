@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
 )
 
@@ -71,7 +72,7 @@ func (c tailCmd) Run(ctx context.Context, t *terminal) error {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // what a replay that was killed had begun is none
 	}
 	if len(c.Topics) == 0 { // topics that are made later shall be read too
-		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+regexp.QuoteMeta(c.TopicPrefix)))
+		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+regexp.QuoteMeta(c.TopicPrefix)), kgo.ConsumeExcludeTopics("^"+regexp.QuoteMeta(bridge.RecentIDs(c.TopicPrefix))+"$"))
 	}
 	client, err := connect(ctx, c.Kafka, t.log, opts...)
 	if err != nil {

@@ -39,7 +39,7 @@ func watch(ctx context.Context, t *terminal, at embeddedAt, asJSON bool) (*watch
 		return nil, err
 	}
 	client, err := connect(ctx, at.kafka, t.log,
-		kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+regexp.QuoteMeta(demoPrefix)),
+		kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+regexp.QuoteMeta(demoPrefix)), kgo.ConsumeExcludeTopics("^"+regexp.QuoteMeta(bridge.RecentIDs(demoPrefix))+"$"),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.KeepControlRecords()) // the ends of transactions count as offsets, too
 	if err != nil {
@@ -123,6 +123,9 @@ func (w *watcher) upTo(ends kadm.ListedOffsets) (found []record, missing int64, 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	ends.Each(func(o kadm.ListedOffset) {
+		if o.Topic == bridge.RecentIDs(demoPrefix) {
+			return // holds no records, and is not read
+		}
 		missing += max(0, o.Offset-w.next[partition{o.Topic, o.Partition}])
 	})
 	return w.found, missing, w.err
