@@ -30,7 +30,9 @@ func Judge(entries []graphsim.Entry, stored []Stored, restarted bool) []string {
 		j.expect(e)
 	}
 	for _, s := range stored {
-		j.find(s)
+		if s.Topic != "subscriptions" && s.Topic != "gaps" { // the renewer's: see System.Judge
+			j.find(s)
+		}
 	}
 	return j.differences()
 }

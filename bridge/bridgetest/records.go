@@ -20,7 +20,10 @@ type Stored struct {
 	Key       string
 	Timestamp time.Time
 	Headers   map[string]string
-	Value     map[string]any
+	Value     map[string]any // nil for a record without value
+	// Producer and Epoch are whose transaction it came in; -1 for none.
+	Producer int64
+	Epoch    int16
 }
 
 // Text returns a string field of the value, "" if it is null or absent.
@@ -32,6 +35,12 @@ func (s Stored) Text(field string) string {
 		return string(v)
 	}
 	return ""
+}
+
+// Instant returns a time of the value; zero if it is null or absent.
+func (s Stored) Instant(field string) time.Time {
+	at, _ := s.Value[field].(time.Time)
+	return at.UTC()
 }
 
 // Records reads what is committed in every topic, to its end, and decodes each
@@ -63,6 +72,16 @@ func (r *Rig) Records() []Stored {
 
 func decode(tb testing.TB, registry *kafka.Registry, decoders map[uint32]*schemas.Decoder, k *kgo.Record, topic string) Stored {
 	tb.Helper()
+	s := Stored{
+		Topic: topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Timestamp: k.Timestamp, Headers: map[string]string{},
+		Producer: k.ProducerID, Epoch: k.ProducerEpoch,
+	}
+	for _, h := range k.Headers {
+		s.Headers[h.Key] = string(h.Value)
+	}
+	if k.Value == nil {
+		return s
+	}
 	id, body, err := schemas.Split(k.Value)
 	if err != nil {
 		tb.Fatal(err)
@@ -78,13 +97,8 @@ func decode(tb testing.TB, registry *kafka.Registry, decoders map[uint32]*schema
 		}
 		decoders[id] = d
 	}
-	value, err := d.Decode(body)
-	if err != nil {
+	if s.Value, err = d.Decode(body); err != nil {
 		tb.Fatal(err)
-	}
-	s := Stored{Topic: topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Timestamp: k.Timestamp, Headers: map[string]string{}, Value: value}
-	for _, h := range k.Headers {
-		s.Headers[h.Key] = string(h.Value)
 	}
 	return s
 }

@@ -71,6 +71,17 @@ func NewKeyFiles(tb testing.TB) KeyFiles {
 // ingest. change, if not nil, edits ingest's configuration first.
 func NewRig(tb testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.Config)) *Rig {
 	tb.Helper()
+	r := newRig(tb, keys, log)
+	if change != nil {
+		change(&r.Config)
+	}
+	r.StartIngest()
+	return r
+}
+
+// newRig is NewRig without ingest.
+func newRig(tb testing.TB, keys KeyFiles, log *slog.Logger) *Rig {
+	tb.Helper()
 	n := NewNetwork()
 	r := &Rig{Net: n, tb: tb, log: log, dir: tb.TempDir(), keys: keys, Metrics: prometheus.NewRegistry()}
 	r.HTTP = &http.Client{Transport: &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}
@@ -103,10 +114,6 @@ func NewRig(tb testing.TB, keys KeyFiles, log *slog.Logger, change func(*ingest.
 		},
 		Content: ingest.Content{Payload: "keep"}, RecentIDs: 100_000, QuarantineRate: units.MiB, AuthorityHTTP: r.HTTP,
 	}
-	if change != nil {
-		change(&r.Config)
-	}
-	r.StartIngest()
 	return r
 }
 

@@ -163,7 +163,7 @@ func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"nothing": "", "no JSON": "OK", "cut off": answered[:len(answered)/2], "no object": `[` + answered + `]`,
-		"no id": `{"resource":"chats"}`, "id is null": `{"id":null}`, "id is a number": `{"id":7}`,
+		"no id": `{"resource":"chats"}`, "a path for an id": `{"id":"../users/x"}`, "id is null": `{"id":null}`, "id is a number": `{"id":7}`,
 		"two ids": `{"id":"a","id":"b"}`, "more behind it": answered + "x", "deep": strings.Repeat(`{"a":`, 20000),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func TestList(t *testing.T) {
 	f.graph = func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Query().Get("$skiptoken") {
 		case "":
-			answer(w, 200, page(f.URL+"/v1.0/subscriptions?$skiptoken=a%2Fb", item("1"), `{"resource":"chats"}`, `7`, item("2")))
+			answer(w, 200, page(f.URL+"/v1.0/subscriptions?$skiptoken=a%2Fb", item("1"), `{"resource":"chats"}`, `7`, item("a/b"), item("2")))
 		case "a/b":
 			answer(w, 200, page("?$skiptoken=last")) // an empty page, and a relative link
 		default:

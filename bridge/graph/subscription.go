@@ -76,10 +76,10 @@ type subscriptionJSON struct {
 var errNoSubscription = errors.New("no JSON object of a subscription with an id")
 
 // parseSubscription reads an answer's subscription. Members that it does not
-// know are passed over; it fails for what has no id.
+// know are passed over; it fails for what has no id that a call could name.
 func parseSubscription(body []byte) (Subscription, error) {
 	var w subscriptionJSON
-	if err := unmarshal(body, &w); err != nil || w.ID == "" {
+	if err := unmarshal(body, &w); err != nil || checkID(w.ID) != nil {
 		return Subscription{}, errNoSubscription
 	}
 	return Subscription{
