@@ -138,6 +138,37 @@ func TestRecogniseSealed(t *testing.T) {
 	}
 }
 
+// A process is not ready before it has read what was announced before its start,
+// but not for longer than hearWithin, nor where Kafka has nothing to read.
+func TestGossipReadiness(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name              string
+		began             time.Duration // ago; 0: not yet
+		hearing, caughtUp bool
+		ready, note       bool
+	}{
+		{name: "Before"},
+		{name: "Reading", began: hearWithin / 2},
+		{name: "Slow", began: hearWithin, ready: true, note: true},
+		{name: "Read", began: time.Second, hearing: true, caughtUp: true, ready: true},
+		{name: "Refused", began: time.Second, caughtUp: true, ready: true, note: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := &gossip{}
+			g.hearing.Store(c.hearing)
+			g.caughtUp.Store(c.caughtUp)
+			if c.began > 0 {
+				g.began.Store(time.Now().Add(-c.began).UnixNano())
+			}
+			if note, err := g.check(t.Context()); (err == nil) != c.ready || (note != "") != c.note {
+				t.Errorf("ready=%v note=%q", err == nil, note)
+			}
+		})
+	}
+}
+
 func TestAdmissionBounds(t *testing.T) {
 	t.Parallel()
 	a := &admission{maxRequests: 2, maxBytes: 100}
