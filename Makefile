@@ -6,7 +6,7 @@ TAGS        = -tags synctests
 LINT        = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME   ?= 10s
 
-.PHONY: help demo build test race lint fmt bench bench-openssl figures soak fuzz generate check clean
+.PHONY: help demo build test race lint fmt bench bench-openssl figures soak chaos fuzz generate check image stack stack-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ figures: ## what docs/performance.md promises of answers, overload, outages, sta
 soak: ## ingest under full load for SOAK (default 10m): memory, and that everything acknowledged is stored
 	$(GO) test -tags figures -count 1 -timeout 0 -v -run TestSoak ./cmd/meetbridge -args -soak $(or $(SOAK),10m)
 
+chaos: ## a real cluster, broken FAULTS times (default 200: half an hour) by the plan of SEED (default a new one); ARGS="-longest 6s -lifetime 1m" makes it short
+	$(GO) build -trimpath -o bin/chaos ./cmd/chaos
+	bin/chaos $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults $(FAULTS)) $(ARGS)
+
 fuzz: ## every fuzz target for FUZZTIME each (default 10s; 2000x for so many runs)
 	@for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test $(TAGS) -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
@@ -57,6 +61,15 @@ generate: ## everything that is made from something else: Go types, tables in RE
 check: ## fails if generate would change anything
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code || { echo "generated files are stale: run make generate and commit"; exit 1; }
+
+image: ## the container image meetbridge: one static binary on nothing
+	docker build -t meetbridge .
+
+stack: ## everything in containers, with Kafka and a registry: records land on the screen (PROFILE=cluster: three Kafka nodes)
+	@exec docker compose --profile $(or $(PROFILE),single) up --build $(ARGS)
+
+stack-down: ## end the stack; ARGS=-v forgets its data, too
+	docker compose --profile '*' down $(ARGS)
 
 clean: ## remove what make build made
 	rm -rf bin
