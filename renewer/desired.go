@@ -33,6 +33,7 @@ type Tenant struct {
 	NotificationURL string
 	LifecycleURL    string      // "" for none
 	Certificate     Certificate // zero for none
+	Removals        int         // how many subscriptions may be deleted though more are dropped than kept; see Rules.Removals
 	Where           string      // file:line
 }
 

@@ -175,6 +175,20 @@ func (l *loader) boolean(n *yaml.Node, key string) bool {
 	return strings.EqualFold(n.Value, "true")
 }
 
+// count reads how many subscriptions something is said of.
+func (l *loader) count(n *yaml.Node, key string) int {
+	text, ok := l.text(n, key)
+	if !ok {
+		return 0
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil || n.Tag != "!!int" || count < 0 || count > maxSubscriptions {
+		l.fault(n, fmt.Sprintf("write a number of subscriptions, up to %d", maxSubscriptions), "%s is %.40q", key, text)
+		return 0
+	}
+	return count
+}
+
 // duration reads a length of time: Go's spelling, with d for days.
 func (l *loader) duration(n *yaml.Node, key string) (time.Duration, bool) {
 	text, ok := l.text(n, key)

@@ -14,7 +14,7 @@ import (
 // What is due depends on its arguments alone: planning again yields the same
 // until Begin or Finish has changed a state.
 func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
-	in := newScene(w)
+	in := newScene(w, &r)
 	var due []Action
 	add := func(a Action) {
 		if a.due(now) {
@@ -35,15 +35,16 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 	}
 	if matched < len(actual) {
 		in.want(w)
+		var undesired []State
 		for k, s := range actual {
-			if in.wanted[k] != nil {
-				continue
+			if in.wish(k) == nil {
+				in.count(&s)
+				in.note(&s)
+				undesired = append(undesired, s)
 			}
-			if in.leaves(&s) {
-				in.leaving[s.place()]++
-			}
-			in.note(&s)
-			add(r.next(now, nil, &s, in))
+		}
+		for i := range undesired {
+			add(r.next(now, nil, &undesired[i], in))
 		}
 		due = slices.DeleteFunc(due, func(a Action) bool { return a.Kind == Create && in.leaving[a.place()] > 0 })
 	}

@@ -13,7 +13,9 @@ import (
 
 // anyState returns a state of d in which a subscription can be around now.
 func anyState(rng *rand.Rand, d renewer.Desired, now time.Time) renewer.State {
-	around := func(span time.Duration) time.Time { return now.Add(time.Duration(rng.Int64N(int64(2*span))) - span) }
+	around := func(span time.Duration) time.Time { // to the microsecond, as records have it
+		return now.Add(time.Duration(rng.Int64N(int64(2*span))) - span).Truncate(time.Microsecond)
+	}
 	sometimes := func() bool { return rng.IntN(8) == 0 }
 	s := renewer.State{
 		Key: d.Key, Status: renewer.Active, UpdatedAt: now,
@@ -91,7 +93,7 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 					}
 				}
 			}
-			now = now.Add(time.Duration(rng.Int64N(int64(30 * time.Minute))))
+			now = now.Add(time.Duration(rng.Int64N(int64(30 * time.Minute)))).Truncate(time.Microsecond)
 			want := renewer.Plan(now, w, actual, rules)
 			var got []renewer.Action
 			tenants, next := p.Wake(now)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +48,6 @@ type shard struct {
 
 	wish    *wish
 	planner *Planner
-	ids     map[string]Key   // living subscriptions, by id in lower case
 	lanes   map[string]*lane // by tenant
 	waiting int
 	dirty   map[Key]struct{} // to be written
@@ -254,21 +252,15 @@ func (s *shard) change(state State, gaps []Gap, now time.Time) {
 	}
 }
 
-// set makes state known to the planner, to the index of ids and to the metrics.
+// set makes state known to the planner and to the metrics.
 func (s *shard) set(state State, now time.Time) {
 	kind := s.kind(state.Resource)
 	if before, had := s.planner.State(state.Key); had {
 		s.counted.change(&before, kind, -1)
-		if before.SubscriptionID != "" && before.SubscriptionID != state.SubscriptionID {
-			delete(s.ids, strings.ToLower(before.SubscriptionID))
-		}
 	}
 	s.planner.Set(state, now)
 	if after, has := s.planner.State(state.Key); has {
 		s.counted.change(&after, kind, 1)
-		if after.SubscriptionID != "" {
-			s.ids[strings.ToLower(after.SubscriptionID)] = state.Key
-		}
 	}
 }
 

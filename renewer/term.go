@@ -102,7 +102,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 	s := &shard{
 		lease: lease, store: store, feed: feed, limits: r.limits, counted: r.metrics, log: r.log.With("shard", lease.Partition),
 		shards: shards, freshEvery: r.cfg.Heartbeat, wishes: r.wish.Load, changed: changed, asks: l.asks, ingest: r.ingest,
-		wish: r.wish.Load(), ids: map[string]Key{}, lanes: map[string]*lane{}, dirty: map[Key]struct{}{},
+		wish: r.wish.Load(), lanes: map[string]*lane{}, dirty: map[Key]struct{}{},
 		unread: unheeded{feed: feed, waiting: map[int32][]*pending{}}, outcomes: make(chan []outcome),
 	}
 	s.begin(states, time.Now())
