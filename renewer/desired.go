@@ -151,18 +151,20 @@ func (w *Wanted) Compare(old *Wanted) Changes {
 		old = &Wanted{}
 	}
 	var c Changes
-	before := map[Key]Desired{}
-	for _, d := range old.Subscriptions {
-		before[d.Key] = d
+	before := make(map[Key]*Desired, len(old.Subscriptions))
+	for i := range old.Subscriptions {
+		before[old.Subscriptions[i].Key] = &old.Subscriptions[i]
 	}
-	for _, d := range w.Subscriptions {
-		b, had := before[d.Key]
-		delete(before, d.Key)
-		b.Where, b.ClientStateKeyID = d.Where, d.ClientStateKeyID
-		switch {
-		case !had:
+	for i := range w.Subscriptions {
+		d := &w.Subscriptions[i]
+		b := before[d.Key]
+		if b == nil {
 			c.Added = append(c.Added, d.Key)
-		case b != d:
+			continue
+		}
+		delete(before, d.Key)
+		was := *b
+		if was.Where, was.ClientStateKeyID = d.Where, d.ClientStateKeyID; was != *d {
 			c.Changed = append(c.Changed, d.Key)
 		}
 	}

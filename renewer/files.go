@@ -138,6 +138,7 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	}
 	changes := wanted.Compare(before.wanted)
 	r.wish.Store(w)
+	r.desired.wanted = w.wanted // so that there is one of it
 	r.metrics.wanted.Set(float64(len(wanted.Subscriptions)))
 	r.log.InfoContext(ctx, "desired subscriptions read", "tenants", len(wanted.Tenants), "subscriptions", len(wanted.Subscriptions),
 		"added", len(changes.Added), "removed", len(changes.Removed), "changed", len(changes.Changed), "client_state_key", w.keys.MinterID())

@@ -1,6 +1,7 @@
 package renewer
 
 import (
+	"iter"
 	"time"
 	"unique"
 
@@ -109,5 +110,20 @@ func (p *packed) unpack(k Key, s *State) {
 		s.Intent, s.IntentAt, s.NextAttemptAt, s.Attempts = few.intent, few.intentAt, few.next, few.attempts
 		s.ErrorStatus, s.ErrorCode, s.Error, s.ErrorAt = few.status, few.code, few.text, few.failed
 		s.Gap, s.Orphan, s.AskedAt = few.gap, few.orphan, few.asked
+	}
+}
+
+// states are many, packed.
+type states map[Key]packed
+
+// all ranges over them, in no order.
+func (m states) all() iter.Seq[State] {
+	return func(yield func(State) bool) {
+		for k, p := range m {
+			var s State
+			if p.unpack(k, &s); !yield(s) {
+				return
+			}
+		}
 	}
 }

@@ -63,9 +63,9 @@ type shard struct {
 }
 
 // begin makes the shard's memory the planner's.
-func (s *shard) begin(states map[Key]State, now time.Time) {
+func (s *shard) begin(read states, now time.Time) {
 	s.planner = NewPlanner()
-	for _, state := range states {
+	for state := range read.all() {
 		s.set(TakeOver(state, now), now)
 	}
 	s.planner.Want(s.wish.of(s.lease.Partition, s.shards), s.wish.rules, now)

@@ -64,8 +64,8 @@ func (s *store) epoch() int16 { return s.tx.Epoch() }
 // load returns the last word on each subscription of the shard, which is one of
 // so many. Records that this version cannot read are there with the status Aside,
 // so that nothing is done about them, and are reported.
-func (s *store) load(ctx context.Context, shards int) (map[Key]State, error) {
-	states := map[Key]State{}
+func (s *store) load(ctx context.Context, shards int) (states, error) {
+	read := states{}
 	only := map[int32]struct{}{s.shard: {}}
 	partition, aside := kafka.Partitioner(shards), 0
 	err := kafka.Scan(ctx, s.kafka, []kafka.ScanTopic{{Topic: s.topic(bridge.SubscriptionState), Partitions: only}}, s.log, func(r *kgo.Record) error {
@@ -75,10 +75,10 @@ func (s *store) load(ctx context.Context, shards int) (map[Key]State, error) {
 			s.report(r, errors.New("its key is not one of this shard"))
 			return nil
 		}
-		if before, had := states[key]; had && before.Status == Aside {
+		if before, had := read[key]; had && before.shared.Value().status == Aside {
 			aside--
 		}
-		delete(states, key)
+		delete(read, key)
 		if r.Value == nil {
 			return nil
 		}
@@ -91,14 +91,14 @@ func (s *store) load(ctx context.Context, shards int) (map[Key]State, error) {
 		case err != nil:
 			return err
 		}
-		states[key] = state
+		read[key] = pack(&state)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the states of shard %d: %w", s.shard, err)
 	}
 	s.counted.asides.WithLabelValues(strconv.Itoa(int(s.shard))).Set(float64(aside))
-	return states, nil
+	return read, nil
 }
 
 func (s *store) report(r *kgo.Record, why error) {

@@ -48,7 +48,15 @@ func (s *Store) Load(ctx context.Context) (map[Key]State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.load(ctx, shards)
+	read, err := s.load(ctx, shards)
+	if err != nil {
+		return nil, err
+	}
+	all := map[Key]State{}
+	for state := range read.all() {
+		all[state.Key] = state
+	}
+	return all, nil
 }
 
 // Write is write.

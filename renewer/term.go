@@ -85,7 +85,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 		return err
 	}
 	defer store.close()
-	states, err := store.load(opening, shards)
+	read, err := store.load(opening, shards)
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,8 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 		wish: r.wish.Load(), lanes: map[string]*lane{}, dirty: map[Key]struct{}{},
 		unread: unheeded{feed: feed, waiting: map[int32][]*pending{}}, outcomes: make(chan []outcome),
 	}
-	s.begin(states, time.Now())
-	s.log.InfoContext(ctx, "states read", "states", len(states), "epoch", store.epoch())
+	s.begin(read, time.Now())
+	s.log.InfoContext(ctx, "states read", "states", len(read), "epoch", store.epoch())
 
 	var beside sync.WaitGroup
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
