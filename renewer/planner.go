@@ -26,9 +26,25 @@ type Planner struct {
 
 // queue is what is due in one tenant.
 type queue struct {
-	ready   itemHeap
+	ready   itemHeap // all but reads
+	reads   itemHeap
 	orphans map[Key]*item
 	listing bool // the action to list it is handed out
+}
+
+// of returns where actions of the kind wait.
+func (q *queue) of(k ActionKind) *itemHeap {
+	if k == Read {
+		return &q.reads
+	}
+	return &q.ready
+}
+
+// drop takes it out, if it is in.
+func (q *queue) drop(it *item) {
+	if it.action != nil {
+		q.of(it.action.Kind).drop(it)
+	}
 }
 
 // NewPlanner returns a planner without states, for which nothing is due until
@@ -227,7 +243,7 @@ func (p *Planner) Wake(now time.Time) (tenants []string, next time.Time) {
 		if ok && at.After(now) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
-		if ok && !at.After(now) || len(q.ready.items) > 0 {
+		if ok && !at.After(now) || len(q.ready.items)+len(q.reads.items) > 0 {
 			tenants = append(tenants, tenant)
 		}
 	}
@@ -245,14 +261,30 @@ func (p *Planner) Pop(tenantID string, now time.Time) (a Action, ok bool) {
 		q.listing = true
 		return listAction(tenantID, at), true
 	}
-	for len(q.ready.items) > 0 {
-		it := q.ready.items[0]
+	if a, ok := p.pop(&q.ready, now); ok {
+		return a, true
+	}
+	return p.pop(&q.reads, now)
+}
+
+// PopRead is Pop for reads alone, which come last there, and which none of what
+// keeps the others waiting need keep waiting.
+func (p *Planner) PopRead(tenantID string, now time.Time) (a Action, ok bool) {
+	if q := p.tenants[tenantID]; q != nil {
+		return p.pop(&q.reads, now)
+	}
+	return Action{}, false
+}
+
+func (p *Planner) pop(from *itemHeap, now time.Time) (a Action, ok bool) {
+	for len(from.items) > 0 {
+		it := from.items[0]
 		p.plan(it, now) // it may have waited for long
-		if it.ready != 0 {
+		if len(from.items) == 0 || from.items[0] != it {
 			continue // it is no longer due, or no longer the first
 		}
 		p.later.drop(it)
-		q.ready.drop(it)
+		from.drop(it)
 		it.out = true
 		return *it.action, true
 	}
@@ -283,7 +315,7 @@ func (p *Planner) plan(it *item, now time.Time) {
 	}
 	a := p.rules.next(now, it.wish, s, p.scene)
 	q := p.queue(it.key.TenantID)
-	q.ready.drop(it)
+	q.drop(it)
 	p.later.drop(it)
 	it.action = nil
 	if a.Kind == "" {
@@ -295,7 +327,7 @@ func (p *Planner) plan(it *item, now time.Time) {
 	if a.due(now) {
 		ready := a // so that only what is due is allocated
 		it.action = &ready
-		q.ready.put(it)
+		q.of(a.Kind).put(it)
 	}
 	if turn := p.rules.turn(now, s, a); !turn.IsZero() {
 		it.turn = atOrAfter(turn)
@@ -340,9 +372,10 @@ func (p *Planner) item(k Key) *item {
 func (p *Planner) queue(tenantID string) *queue {
 	q := p.tenants[tenantID]
 	if q == nil {
-		q = &queue{orphans: map[Key]*item{}, ready: newHeap(
+		due := newHeap(
 			func(a, b *item) bool { return before(a.action, b.action) < 0 },
-			func(it *item) *int32 { return &it.ready })}
+			func(it *item) *int32 { return &it.ready })
+		q = &queue{orphans: map[Key]*item{}, ready: due, reads: due}
 		p.tenants[tenantID] = q
 	}
 	return q
@@ -350,7 +383,7 @@ func (p *Planner) queue(tenantID string) *queue {
 
 func (p *Planner) remove(it *item) {
 	q := p.queue(it.key.TenantID)
-	q.ready.drop(it)
+	q.drop(it)
 	delete(q.orphans, it.key)
 	p.unname(it)
 	p.later.drop(it)

@@ -23,6 +23,13 @@ const (
 	graceful = 250 * time.Millisecond
 )
 
+// ledger is the memory of one shard for one term.
+type ledger interface {
+	// write makes states and gaps the last word, all or none, and returns when
+	// they are. After an error nothing more can be written.
+	write(ctx context.Context, states []State, gaps []Gap) error
+}
+
 // shard is the leading of one shard for one term. One goroutine, that of run,
 // owns it: calls run beside it and hand it their outcomes.
 //
@@ -34,7 +41,7 @@ const (
 //   - after the calls, before the next transaction: the same.
 type shard struct {
 	lease      *Lease
-	store      *store
+	store      ledger
 	feed       *feed
 	limits     *limits
 	counted    *metrics
@@ -157,6 +164,7 @@ func (s *shard) land(outs []outcome) {
 	s.flying--
 	l := s.lane(outs[0].TenantID)
 	l.busy--
+	l.trouble.ended(outs[0].Kind, resultOf(outs[0].Outcome), now)
 	for _, o := range outs {
 		if c, known := s.wish.clients[o.TenantID]; known && o.pause > 0 {
 			kind := kindOf(o.Kind)
