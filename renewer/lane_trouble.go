@@ -45,25 +45,28 @@ func (t *trouble) begun(k ActionKind) {
 	}
 }
 
-// ended notes how a call of the kind ended.
-func (t *trouble) ended(k ActionKind, r Result, now time.Time) {
+// ended notes how a call of the kind ended, and reports whether that was the end
+// of the trouble.
+func (t *trouble) ended(k ActionKind, r Result, now time.Time) (over bool) {
 	if k == Read {
-		return
+		return false
 	}
 	t.probe = false
 	if k != Create && k != Renew && k != Replace {
-		return
+		return false
 	}
 	switch r {
 	case ResultHandshake, ResultServer, ResultNoAnswer, ResultToken:
 		if t.is() && now.Before(t.until) {
-			return // begun before it was known
+			return false // begun before it was known
 		}
 		if t.failed++; t.is() {
 			t.until = now.Add(min(probeFirst<<min(t.failed-patience, 10), probeLast))
 		}
 	case ResultThrottled, ResultUnsent:
 	default: // an answer of its own
+		over = t.is()
 		t.failed = 0
 	}
+	return over
 }

@@ -89,7 +89,10 @@ func (r *Rules) keep(now time.Time, d *Desired, s *State) Action {
 		a.Due, a.Why, a.rank = s.AskedAt, "Graph asks to reauthorize it", rankAsked
 	}
 	a = r.replacing(now, a, d, s)
-	if now.After(r.lapsing(s)) {
+	switch {
+	case !now.Before(s.ExpiresAt):
+		a.rank = rankCreate // unless the clock is wrong it is dead, and what can be saved goes first
+	case now.After(r.lapsing(s)):
 		a.rank = rankLapsing
 	}
 	a.Due = later(a.Due, s.NextAttemptAt)

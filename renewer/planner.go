@@ -352,7 +352,7 @@ func (r *Rules) turn(now time.Time, s *State, a Action) (t time.Time) {
 	first(a.Due)
 	if s != nil && s.SubscriptionID != "" {
 		for _, at := range [...]time.Time{
-			r.renewalDue(s, s.chance()), r.lapsing(s).Add(1), s.ExpiresAt.Add(r.Slack), s.AskedAt, s.NextAttemptAt, s.ReauthorizedAt.Add(r.Quiet),
+			r.renewalDue(s, s.chance()), r.lapsing(s).Add(1), s.ExpiresAt, s.ExpiresAt.Add(r.Slack), s.AskedAt, s.NextAttemptAt, s.ReauthorizedAt.Add(r.Quiet),
 		} {
 			first(at)
 		}

@@ -164,7 +164,7 @@ func (s *shard) land(outs []outcome) {
 	s.flying--
 	l := s.lane(outs[0].TenantID)
 	l.busy--
-	l.trouble.ended(outs[0].Kind, resultOf(outs[0].Outcome), now)
+	over := l.trouble.ended(outs[0].Kind, resultOf(outs[0].Outcome), now)
 	for _, o := range outs {
 		if c, known := s.wish.clients[o.TenantID]; known && o.pause > 0 {
 			kind := kindOf(o.Kind)
@@ -173,7 +173,26 @@ func (s *shard) land(outs []outcome) {
 		}
 		s.finish(o, now)
 	}
+	if over {
+		s.relieve(outs[0].TenantID, now)
+	}
 	s.retryEarly(now)
+}
+
+// relieve lets those of a tenant try at once that wait because of a trouble which
+// is over: they are the most urgent ones.
+func (s *shard) relieve(tenantID string, now time.Time) {
+	var free []State
+	for state := range s.planner.States() {
+		if state.TenantID == tenantID {
+			if state, waited := relieve(state, now); waited {
+				free = append(free, state)
+			}
+		}
+	}
+	for _, state := range free {
+		s.planner.Set(state, now)
+	}
 }
 
 // finish makes an outcome the state's.
