@@ -140,7 +140,7 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 	}
 	kind := kindOf(a.Kind)
 	if wait := s.limits.take(c.account, kind, now); wait > 0 {
-		s.counted.held[kind].Inc()
+		s.counted.throttled[kind].Inc()
 		if a.Kind == List {
 			s.postponeList(a.TenantID, now.Add(wait), now)
 			return nil
@@ -202,7 +202,7 @@ func (s *shard) takeReads(tenant string, l *lane, orders []*order, now time.Time
 			for ; n < min(len(r.actions), graph.MaxBatch); n++ {
 				if wait := s.limits.take(c.account, readCall, now); wait > 0 {
 					l.readUntil = now.Add(wait)
-					s.counted.held[readCall].Inc()
+					s.counted.throttled[readCall].Inc()
 					if wait > l.linger+time.Second { // Graph's Retry-After: renewals must not wait for it
 						s.dropReads(r, errPaused, now)
 					}

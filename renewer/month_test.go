@@ -163,7 +163,7 @@ func (m *month) term(t *testing.T, until time.Time) {
 	feed := &feed{out: make(chan []received), heeded: map[int32]int64{}}
 	s := &shard{
 		lease: &Lease{member: member}, store: ledger, feed: feed, limits: newLimits(), counted: counted, log: slog.New(slog.DiscardHandler),
-		shards: 1, freshEvery: time.Second, wishes: func() *wish { return m.wish }, wish: m.wish,
+		shards: 1, freshEvery: time.Second, wishes: func() *wish { return m.wish }, wish: m.wish, tell: func(map[string]Held) {},
 		lanes: map[string]*lane{}, dirty: map[Key]struct{}{}, unread: unheeded{feed: feed, waiting: map[int32][]*pending{}}, outcomes: make(chan []outcome),
 	}
 	s.begin(m.ledger.written, time.Now())

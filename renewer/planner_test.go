@@ -55,6 +55,7 @@ func anyState(rng *rand.Rand, d renewer.Desired, now time.Time) renewer.State {
 // however much time has passed.
 func TestPlannerAgreesWithPlan(t *testing.T) {
 	t.Parallel()
+	held := 0
 	for seed := range uint64(3) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		all := modelWishes(120)
@@ -75,8 +76,9 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 				if rng.IntN(6) == 0 {
 					w.Tenants = nil
 				}
+				keep := []int{75, 10}[step/40%2] // the last makes it hold removals back
 				for _, d := range all.Subscriptions {
-					if rng.IntN(4) > 0 {
+					if rng.IntN(100) < keep {
 						w.Subscriptions = append(w.Subscriptions, d)
 					}
 				}
@@ -112,6 +114,7 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 				t.Fatalf("seed %d, step %d: %d actions, want %d", seed, step, len(got), len(want))
 			}
 			handed += len(got)
+			held += len(p.Held())
 			for _, a := range got {
 				p.Return(a, now)
 			}
@@ -124,6 +127,9 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 		if handed < 500 {
 			t.Errorf("seed %d: only %d actions", seed, handed)
 		}
+	}
+	if held < 20 {
+		t.Errorf("removals were held back in %d steps", held)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,12 +52,14 @@ type shard struct {
 	wishes     func() *wish  // the newest
 	changed    <-chan struct{}
 	asks       <-chan chan<- time.Time // for nearest
+	tell       func(map[string]Held)   // what is held back, when that changes
 	ingest     *ingestKeys
 
 	wish    *wish
 	planner *Planner
 	lanes   map[string]*lane // by tenant
 	waiting int
+	held    map[string]Held  // what was told last
 	dirty   map[Key]struct{} // to be written
 	gaps    []Gap            // to be written
 	unread  unheeded
@@ -88,6 +91,7 @@ func (s *shard) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		s.tellHeld()
 		now := time.Now()
 		orders, next := s.choose(now)
 		if err := s.commit(ctx); err != nil {
@@ -299,12 +303,36 @@ func (s *shard) uncount() {
 		s.counted.change(&state, s.kind(state.Resource), -1)
 	}
 	s.counted.waiting.Sub(float64(s.waiting))
+	s.counted.held(s.held, nil)
 }
 
 // adopt makes the newest wish the shard's.
 func (s *shard) adopt() {
 	s.wish = s.wishes()
 	s.planner.Want(s.wish.of(s.lease.Partition, s.shards), s.wish.rules, time.Now())
+}
+
+// tellHeld says aloud which removals are held back, where that has changed.
+func (s *shard) tellHeld() {
+	held := s.planner.Held()
+	if maps.Equal(held, s.held) {
+		return
+	}
+	for tenant, h := range held {
+		if h != s.held[tenant] {
+			s.log.Error("removals held back: the file drops more of a tenant's subscriptions than it asks for, so they are kept alive",
+				"tenant", tenant, "removals", h.Removals, "desired", h.Desired,
+				"fix", fmt.Sprintf("ask for them again, or let them go by %s: %d under the tenant", keyMaxRemovals, h.Removals))
+		}
+	}
+	for tenant := range s.held {
+		if _, still := held[tenant]; !still {
+			s.log.Info("removals no longer held back", "tenant", tenant)
+		}
+	}
+	s.counted.held(s.held, held)
+	s.held = held
+	s.tell(held)
 }
 
 // announced returns the changes of a renewal that may be made: a certificate
