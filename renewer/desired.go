@@ -1,6 +1,7 @@
 package renewer
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -80,25 +81,35 @@ func LoadDesired(path string) (*Wanted, []Fault, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
+	var text bytes.Buffer
+	err := copyBounded(&text, path)
+	return text.Bytes(), err
+}
+
+// copyBounded writes what stands in the file to w.
+func copyBounded(w io.Writer, path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return fmt.Errorf("%s is no regular file", path)
 	case info.Size() > maxDesiredFile:
-		return nil, tooLarge(path)
+		return tooLarge(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxDesiredFile+1))
-	if err == nil && len(text) > maxDesiredFile {
+	if text, is := w.(*bytes.Buffer); is {
+		text.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	n, err := io.Copy(w, io.LimitReader(f, maxDesiredFile+1))
+	if err == nil && n > maxDesiredFile {
 		err = tooLarge(path)
 	}
-	return text, err
+	return err
 }
 
 func tooLarge(path string) error {
@@ -111,7 +122,7 @@ func tooLarge(path string) error {
 func ParseDesired(text []byte, path string, now time.Time) (*Wanted, []Fault) {
 	l := &loader{
 		file: path, now: now, catalog: newCatalog(),
-		certificates: map[string]*certificateFile{}, places: map[place]*request{}, keys: map[Key]*request{},
+		certificates: map[string]*certificateFile{}, places: map[place]request{}, keys: map[Key]int32{},
 		counts: map[string]int{},
 	}
 	l.document(text)

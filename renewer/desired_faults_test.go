@@ -48,6 +48,7 @@ func TestDesiredFaults(t *testing.T) {
 		{"NoID", tenant("  - id: "+desiredTenant+"\n    client_id", "  - client_id"), 2, "the tenant has no id"},
 		{"NoClientID", tenant("    client_id: 11111111-2222-4333-8444-555555555555\n", ""), 2, "the tenant has no client_id"},
 		{"TenantTwice", desiredHead + "      - all chats\n" + strings.TrimPrefix(desiredHead, "tenants:\n"), 10, "stands in line 2 already"},
+		{"TenantAliased", "tenants: [&t {id: x, subscriptions: [all chats]}, *t]", 1, "write a GUID"},
 		{"NoCredential", tenant("    secret_file: secret\n", ""), 2, "add one of secret_file, certificate_file, token_file"},
 		{"TwoCredentials", tenant("    secret_file: secret\n", "    secret_file: secret\n    token_file: secret\n"), 5, "several credentials"},
 		{"SecretMissing", tenant("secret_file: secret", "secret_file: nowhere"), 4, "nowhere: no such file"},

@@ -28,15 +28,15 @@ type loader struct {
 	nodes   int // looked at
 
 	certificates map[string]*certificateFile
-	keys         map[Key]*request
-	places       map[place]*request
+	keys         map[Key]int32 // lines
+	places       map[place]request
 	counts       map[string]int // subscriptions of each tenant
 }
 
 // request is where something was asked for.
 type request struct {
-	line    int
-	changes string
+	line int32
+	at   int32 // index in Wanted.Subscriptions
 }
 
 // fault notes what is wrong at n.
@@ -146,6 +146,9 @@ func (l *loader) sequence(n *yaml.Node) []*yaml.Node {
 	}
 	items := make([]*yaml.Node, 0, len(n.Content))
 	for _, item := range n.Content {
+		if item == nil { // read before, within a tenant that stands there twice
+			continue
+		}
 		if !l.look(item) {
 			break
 		}
