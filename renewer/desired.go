@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"meetbridge/bridge/graph"
@@ -204,5 +205,11 @@ func (w *Wanted) Compare(old *Wanted) Changes {
 }
 
 func compareKeys(a, b Key) int {
-	return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.ChangeType, b.ChangeType))
+	if c := strings.Compare(a.TenantID, b.TenantID); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Resource, b.Resource); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ChangeType, b.ChangeType)
 }

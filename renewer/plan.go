@@ -51,8 +51,16 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 	for tenant, at := range in.orphans {
 		add(listAction(tenant, at))
 	}
-	slices.SortFunc(due, func(a, b Action) int { return before(&a, &b) })
-	return due
+	order := make([]*Action, len(due)) // they are large to move
+	for i := range due {
+		order[i] = &due[i]
+	}
+	slices.SortFunc(order, before)
+	sorted := make([]Action, len(due))
+	for i, a := range order {
+		sorted[i] = *a
+	}
+	return sorted
 }
 
 func listAction(tenant string, due time.Time) Action {
@@ -78,12 +86,14 @@ const (
 // before is the order of actions: by rank, then by deadline, then by how long
 // they have been due.
 func before(a, b *Action) int {
-	return cmp.Or(
-		cmp.Compare(a.rank, b.rank),
-		a.Deadline.Compare(b.Deadline),
-		a.Due.Compare(b.Due),
-		cmp.Compare(a.TenantID, b.TenantID),
-		cmp.Compare(a.Resource, b.Resource),
-		cmp.Compare(a.ChangeType, b.ChangeType),
-	)
+	if a.rank != b.rank {
+		return cmp.Compare(a.rank, b.rank)
+	}
+	if c := a.Deadline.Compare(b.Deadline); c != 0 {
+		return c
+	}
+	if c := a.Due.Compare(b.Due); c != 0 {
+		return c
+	}
+	return compareKeys(a.Key, b.Key)
 }
