@@ -17,27 +17,38 @@ type DecryptionKey struct {
 // It is how ingest and renewer meet without calling each other.
 func KeyRoster(topicPrefix string) string { return topicPrefix + "ingest" }
 
+// clientStateWord stands where a thumbprint stands in the lines of keys that
+// prove clientStates; no thumbprint is spelt so.
+const clientStateWord = "client-state"
+
 // AnnounceKeys returns the text in which a process says which keys it opens
-// content with: a line for each.
-func AnnounceKeys(keys []DecryptionKey) []byte {
+// content with, and the ids of those that it proves clientStates with: a line for
+// each.
+func AnnounceKeys(keys []DecryptionKey, clientStateKeys ...string) []byte {
 	var b []byte
 	for _, k := range keys {
 		b = fmt.Appendf(b, "%s %s\n", k.Thumbprint, k.ID)
 	}
+	for _, id := range clientStateKeys {
+		b = fmt.Appendf(b, "%s %s\n", clientStateWord, id)
+	}
 	return b
 }
 
-// ParseAnnouncedKeys is the inverse of AnnounceKeys.
-func ParseAnnouncedKeys(text []byte) ([]DecryptionKey, error) {
-	var keys []DecryptionKey
+// ParseAnnouncedKeys returns what AnnounceKeys was given.
+func ParseAnnouncedKeys(text []byte) (keys []DecryptionKey, clientStateKeys []string, err error) {
 	for line := range strings.Lines(string(text)) {
-		thumbprint, id, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if !ok || id == "" {
-			return nil, errors.New("read announced keys: a line is not of the form \"<thumbprint> <id>\"")
+		word, id, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch {
+		case !ok || id == "":
+			return nil, nil, errors.New("read announced keys: a line is not of the form \"<thumbprint> <id>\"")
+		case word == clientStateWord:
+			clientStateKeys = append(clientStateKeys, id)
+		default:
+			keys = append(keys, DecryptionKey{ID: id, Thumbprint: word})
 		}
-		keys = append(keys, DecryptionKey{ID: id, Thumbprint: thumbprint})
 	}
-	return keys, nil
+	return keys, clientStateKeys, nil
 }
 
 // Opens reports whether one of the keys opens what is sealed for the

@@ -12,15 +12,15 @@ import (
 func TestAnnouncedKeys(t *testing.T) {
 	t.Parallel()
 	keys := []bridge.DecryptionKey{{ID: "2026 spring", Thumbprint: "AA"}, {ID: "bare"}}
-	got, err := bridge.ParseAnnouncedKeys(bridge.AnnounceKeys(keys))
-	if err != nil || !slices.Equal(got, keys) {
-		t.Fatalf("read back %v, %v", got, err)
+	got, states, err := bridge.ParseAnnouncedKeys(bridge.AnnounceKeys(keys, "k1", "k2"))
+	if err != nil || !slices.Equal(got, keys) || !slices.Equal(states, []string{"k1", "k2"}) {
+		t.Fatalf("read back %v, %v, %v", got, states, err)
 	}
-	if got, err := bridge.ParseAnnouncedKeys(nil); err != nil || len(got) != 0 {
-		t.Errorf("nothing announced is read as %v, %v", got, err)
+	if got, states, err := bridge.ParseAnnouncedKeys(nil); err != nil || len(got)+len(states) != 0 {
+		t.Errorf("nothing announced is read as %v, %v, %v", got, states, err)
 	}
-	for _, bad := range []string{"AA", "AA \n", "\n"} {
-		if got, err := bridge.ParseAnnouncedKeys([]byte(bad)); err == nil {
+	for _, bad := range []string{"AA", "AA \n", "\n", "client-state \n"} {
+		if got, _, err := bridge.ParseAnnouncedKeys([]byte(bad)); err == nil {
 			t.Errorf("%q is read as %v", bad, got)
 		}
 	}

@@ -62,6 +62,7 @@ type Trust struct {
 	AppIDs          []string `name:"app-ids" help:"Application ids that validation tokens may be made for, separated by commas. Empty: sealed notifications go to quarantine." placeholder:"ID" group:"Trust"`
 	EntraAuthority  string   `default:"https://login.microsoftonline.com" help:"Base URL of the authority whose key sets sign validation tokens; another one for national clouds. Plain http on loopback only." placeholder:"URL" group:"Trust"`
 	EntraSTS        string   `name:"entra-sts" default:"https://sts.windows.net" help:"Base URL of the issuer in version 1.0 tokens. Plain http on loopback only." placeholder:"URL" group:"Trust"`
+	EntraCA         string   `name:"entra-ca" help:"PEM file with certificates that may sign the authority's, beside the system's." placeholder:"FILE" group:"Trust"`
 	ClientStateKeys string   `help:"File of the keys that our clientState MACs are made with, one \"<key id> <base64>\" a line; reread when it changes." placeholder:"FILE" group:"Trust"`
 	ClientStates    string   `help:"File of literal clientState values of subscriptions made elsewhere, one a line; reread when it changes." placeholder:"FILE" group:"Trust"`
 }

@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/process"
@@ -40,7 +42,7 @@ func (c Config) checkParts() []error {
 			check(fmt.Errorf("--decryption-keys: %w: correct the path, or make a key with meetbridge keys new", err))
 		}
 	}
-	_, err = token.New(token.Config{Authority: c.EntraAuthority, STS: c.EntraSTS, AppIDs: c.AppIDs})
+	_, err = c.Verifier(quiet)
 	check(err)
 	if c.ClientStateKeys != "" || c.ClientStates != "" {
 		_, err = loadClientStates(c.Trust)
@@ -48,4 +50,20 @@ func (c Config) checkParts() []error {
 	}
 	check(checkEndpoint(c.OTLPEndpoint))
 	return errs
+}
+
+// Verifier returns what proves validation tokens, or the error that names the
+// wrong flag. It asks nothing of the authority before it is started.
+func (c Config) Verifier(log *slog.Logger) (*token.Verifier, error) {
+	client := c.AuthorityHTTP
+	if client == nil && c.EntraCA != "" {
+		pool, err := process.Authorities(c.EntraCA)
+		if err != nil {
+			return nil, fmt.Errorf("--entra-ca: %w", err)
+		}
+		t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+		client = &http.Client{Transport: t}
+	}
+	return token.New(token.Config{Authority: c.EntraAuthority, STS: c.EntraSTS, AppIDs: c.AppIDs, HTTP: client, Log: log})
 }

@@ -6,7 +6,7 @@
 // public → handler (handshake, body, admission) → pipeline (prove, open, record)
 // → outlet (recent, encoder, delivery); quarantine is where an item goes that
 // did not pass, setaside and replay bring it back. server wires them, ready
-// answers the operator.
+// answers the operator, announce tells which keys this process has.
 //
 // It refuses to know what a record means (package bridge), how Kafka is spoken
 // to (bridge/kafka), and who keeps the subscriptions alive (package renewer,

@@ -23,7 +23,6 @@ import (
 	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/process"
 	"meetbridge/bridge/sealed"
-	"meetbridge/ingest/token"
 	"meetbridge/schemas"
 )
 
@@ -111,7 +110,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		s.life.GoUntil("client states", func(ctx context.Context) { states.Run(ctx, log) })
 	})
 
-	verifier, err := token.New(token.Config{Authority: cfg.EntraAuthority, STS: cfg.EntraSTS, AppIDs: cfg.AppIDs, HTTP: cfg.AuthorityHTTP, Log: bare})
+	verifier, err := cfg.Verifier(bare)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +151,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	s.background = append(s.background, func() {
 		s.life.GoUntil("registration", func(ctx context.Context) { s.fail(s.outlet.register(ctx, registry)) })
 		s.life.GoUntil("topics", func(ctx context.Context) { s.fail(s.prepareTopics(ctx, cfg, bare)) })
+		s.life.GoUntil("announced keys", func(ctx context.Context) { s.fail(s.announce(ctx, cfg, ring, states, bare)) })
 	})
 	return s, s.bind(ctx, cfg, reg, wrap, checks)
 }

@@ -30,13 +30,16 @@ type order struct {
 	// careful has a replacement renew first what it is about to delete: where the
 	// URL does not answer Graph, nothing could be created in its place.
 	careful bool
+	// sought says which of what is listed matters; nil for anything but a list.
+	sought func(graph.Subscription) bool
 }
 
 // outcome is what became of an action.
 type outcome struct {
 	Action
 	Outcome
-	listed []graph.Subscription // List
+	listed []graph.Subscription // List: what was sought and lives
+	asked  time.Time            // List: when it began
 	pause  time.Duration        // Graph's Retry-After, for calls of this kind; 0 for none
 }
 
@@ -86,7 +89,8 @@ func (o *order) carryOut(ctx context.Context, m *metrics) []outcome {
 			return o.graph.Get(ctx, o.version, a.SubscriptionID)
 		})
 	case List:
-		out.listed, out.Err = c.list()
+		out.asked = time.Now()
+		out.listed, out.Err = c.list(o.sought)
 	}
 	out.pause = retryAfter(out.Err)
 	return []outcome{out}
@@ -170,11 +174,32 @@ func (c *calls) delete(v graph.Version, id string) error {
 	return err
 }
 
-// list returns what Graph lists in all versions.
-func (c *calls) list() ([]graph.Subscription, error) {
+// list returns what Graph lists in all versions, as far as it is sought and lives:
+// a list may show what is gone, so each is read back. One that cannot be is left
+// out; creating it again finds it, by Graph's 409.
+func (c *calls) list(sought func(graph.Subscription) bool) ([]graph.Subscription, error) {
+	seen := map[string]bool{} // a version shows what was made in the other, too
+	return inAllVersions(func(v graph.Version) ([]graph.Subscription, error) {
+		listed, err := counted(c, graph.OpList, func() ([]graph.Subscription, error) { return c.graph.List(c.ctx, v) })
+		var confirmed []graph.Subscription
+		for _, sub := range listed {
+			if seen[sub.ID] || !sought(sub) {
+				continue
+			}
+			seen[sub.ID] = true
+			if sub, err := counted(c, graph.OpGet, func() (graph.Subscription, error) { return c.graph.Get(c.ctx, v, sub.ID) }); err == nil {
+				confirmed = append(confirmed, sub)
+			}
+		}
+		return confirmed, err
+	})
+}
+
+// inAllVersions returns what list returns for each version of the API.
+func inAllVersions(list func(graph.Version) ([]graph.Subscription, error)) ([]graph.Subscription, error) {
 	var all []graph.Subscription
 	for _, v := range []graph.Version{graph.V1, graph.Beta} {
-		some, err := counted(c, graph.OpList, func() ([]graph.Subscription, error) { return c.graph.List(c.ctx, v) })
+		some, err := list(v)
 		if err != nil {
 			return nil, fmt.Errorf("list subscriptions of %s: %w", v, err)
 		}

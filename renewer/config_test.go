@@ -42,7 +42,7 @@ func TestConfig(t *testing.T) {
 		{"heartbeat", func(c *renewer.Config) { c.Heartbeat = 2 * time.Second }, []string{"--heartbeat is 2s", "a sixth of --session-timeout"}},
 		{"keys missing", func(c *renewer.Config) { c.ClientStateKeys = "" }, []string{"--client-state-keys is needed"}},
 		{"keys empty", func(c *renewer.Config) { c.ClientStateKeys = write("none", "# nothing\n") }, []string{"--client-state-keys", "no client-state key"}},
-		{"CA", func(c *renewer.Config) { c.GraphCA = write("ca.pem", "nothing") }, []string{"--graph-ca", "no PEM certificate"}},
+		{"CA", func(c *renewer.Config) { c.GraphCA = write("ca.pem", "nothing") }, []string{"--graph-ca", "no certificate in PEM form"}},
 		{"brokers", func(c *renewer.Config) { c.Kafka.Brokers = nil; c.Registry.URL = "ftp://x" }, []string{"--kafka-brokers", "--registry-url"}},
 		{"admin", func(c *renewer.Config) { c.AdminListen = "nowhere" }, []string{"--admin-listen"}},
 		{"no file", func(c *renewer.Config) { c.Subscriptions = filepath.Join(dir, "gone.yaml") }, []string{"--subscriptions", "gone.yaml"}},

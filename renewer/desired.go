@@ -19,8 +19,8 @@ import (
 type Wanted struct {
 	Tenants       []Tenant
 	Subscriptions []Desired // of all tenants, in the order of the file
-	// Development allows what only a simulated Graph on this machine has: plain
-	// http on loopback, and lifetimes below Graph's minimum.
+	// Development allows what only a simulated Graph has: plain http, and lifetimes
+	// below Graph's minimum.
 	Development bool
 	// Files are the certificates that were read, sorted: when one changes, the
 	// file must be read again.
@@ -140,6 +140,18 @@ func ParseDesired(text []byte, path string, now time.Time) (*Wanted, []Fault) {
 		return nil, l.faults
 	}
 	return &l.wanted, l.faults
+}
+
+// Rules returns the rules to plan by.
+func (w *Wanted) Rules() Rules {
+	if !w.Development {
+		return DefaultRules()
+	}
+	shortest := DefaultRules().MinLifetime
+	for i := range w.Subscriptions {
+		shortest = min(shortest, w.Subscriptions[i].Lifetime)
+	}
+	return DevelopmentRules(shortest)
 }
 
 // relative returns the place of a file that is named in the file at path.

@@ -35,7 +35,7 @@ func settings() []setting {
 	return []setting{
 		{keyTenants, "file", "the list of tenants; [] desires nothing"},
 		{keyDefaults, "file", "what holds for all tenants that do not say otherwise: every key of a tenant but `id` and `subscriptions`"},
-		{keyDevelopment, "file", "`true` for a simulated Graph: plain http on loopback, and lifetimes below Graph's minimum of 45 minutes"},
+		{keyDevelopment, "file", "`true` for a simulated Graph: notification URLs of plain http, and lifetimes below Graph's minimum of 45 minutes"},
 		{keyID, "tenant", "id of the Entra tenant, a GUID"},
 		{keySubscriptions, "tenant", "the list of subscriptions: paths, short forms, or mappings of them with options"},
 		{keyCloud, tenant, "`global` (default), `usgov`, `usgov-dod` or `china`"},

@@ -222,7 +222,7 @@ func (l *loader) url(n *yaml.Node, m map[string]*yaml.Node, key string, needed b
 		l.fault(node, "leave user, password and fragment out", "%s is no plain URL", key)
 	case u.Scheme == "https":
 		return text
-	case u.Scheme == "http" && l.wanted.Development && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && l.wanted.Development && (isLoopback(u.Hostname()) || key == keyNotificationURL || key == keyLifecycleURL):
 		return text
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
 		l.fault(node, "write https, or for a simulated Graph development: true at the top", "%s is http", key)

@@ -25,6 +25,10 @@ var (
 // Whoever takes the shard over fences what is left of it.
 const yieldWithin = 5 * time.Second
 
+// leaveWithin bounds leaving the group, which takes milliseconds where nobody is
+// dead, and the last round of a term.
+const leaveWithin = time.Second
+
 // electorate is whom to elect among, and how fast.
 type electorate struct {
 	kafka     kafka.Config
@@ -46,8 +50,8 @@ type election struct {
 	lead   func(context.Context, *Lease)
 	log    *slog.Logger
 
-	wake   chan struct{} // asks for a heartbeat at once
-	cancel context.CancelFunc
+	wake   chan struct{}      // asks for a heartbeat at once
+	cancel context.CancelFunc // of the client and of all that uses it
 	beats  sync.WaitGroup
 
 	mu    sync.Mutex // guards terms
@@ -73,7 +77,10 @@ func elect(e electorate, log *slog.Logger, lead func(context.Context, *Lease)) (
 		electorate: e, member: &membership{session: e.session}, lead: lead, log: log,
 		wake: make(chan struct{}, 1), terms: map[int32]*term{},
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	el.cancel = cancel
 	el.client, err = kgo.NewClient(append(opts,
+		kgo.WithContext(ctx),
 		kgo.ConsumerGroup(e.group),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(e.session),
@@ -86,13 +93,12 @@ func elect(e electorate, log *slog.Logger, lead func(context.Context, *Lease)) (
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { el.member.doubt(); el.drop(p, errLost) }),
 	)...)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("set up kafka client: %w", err)
 	}
 	// The group is for its membership only.
 	el.client.PauseFetchTopics(e.topic)
 	el.client.AddConsumeTopics(e.topic)
-	ctx, cancel := context.WithCancel(context.Background())
-	el.cancel = cancel
 	el.beats.Go(func() { el.beat(ctx) })
 	return el, nil
 }
@@ -101,7 +107,11 @@ func elect(e electorate, log *slog.Logger, lead func(context.Context, *Lease)) (
 // leaves the group. Terms that do not end within ctx are left to themselves,
 // without a lease.
 func (e *election) stop(ctx context.Context) error {
-	err := e.client.LeaveGroupContext(ctx)
+	// A rebalance that waits for a member that is dead has the client wait with it:
+	// then its end is for the session timeout to find.
+	leaving, cancel := context.WithTimeout(ctx, leaveWithin)
+	defer cancel()
+	err := e.client.LeaveGroupContext(leaving)
 	e.member.doubt()
 	e.cancel()
 	e.beats.Wait()

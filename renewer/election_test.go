@@ -4,6 +4,7 @@ package renewer_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,29 @@ func TestElectionGraceful(t *testing.T) {
 		}
 		within(t, time.Second, "the second leads", func() bool { return second.leads() == 1 && second.last().lease.Fresh(time.Now()) })
 		t.Logf("successor leads with a fresh lease after %v", time.Since(begun))
+	})
+}
+
+// A standby that is stopped while the group waits for a member that is dead does
+// not wait with it.
+func TestElectionStopWhileJoining(t *testing.T) {
+	election(t, 1, func(t *testing.T, n *bridgetest.Network) {
+		t.Helper()
+		first := stand(t, n)
+		within(t, 10*time.Second, "the first leads", func() bool { return first.leads() == 1 && first.last().lease.Fresh(time.Now()) })
+		second := stand(t, n)
+		time.Sleep(20 * time.Second)
+		first.host.kill()
+		third := stand(t, n)
+		time.Sleep(2 * time.Second) // the second joins anew, too
+		began := time.Now()
+		if err := second.election.Stop(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it was not joining: %v", err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		within(t, 30*time.Second, "the third leads", func() bool { return third.leads() == 1 && third.last().lease.Fresh(time.Now()) })
 	})
 }
 

@@ -27,6 +27,8 @@ type fakeGraph struct {
 	latency func() time.Duration            // before and after each request takes effect
 	fail    func(method, tenant string) int // status instead of an answer; 0: none
 	hang    func(tenant string) bool        // requests get no answer
+	ghosts  []map[string]any                // that lists show though they are gone
+	hidden  string                          // id of what lists do not show
 
 	mu         sync.Mutex // guards all below
 	living     map[string]*fakeSubscription
@@ -171,8 +173,11 @@ func (g *fakeGraph) batch(req *http.Request, tenant string, body map[string]any)
 func (g *fakeGraph) one(req *http.Request, tenant, method, id string, body map[string]any) *http.Response {
 	if id == "" && method == http.MethodGet {
 		all := []any{}
-		for _, s := range g.living {
-			if s.tenant == tenant && strings.HasPrefix(req.URL.Path, "/v1.0") {
+		for _, ghost := range g.ghosts {
+			all = append(all, ghost)
+		}
+		for id, s := range g.living {
+			if id != g.hidden && s.tenant == tenant && strings.HasPrefix(req.URL.Path, "/v1.0") {
 				all = append(all, s.body)
 			}
 		}

@@ -125,11 +125,11 @@ func (r *Renewer) watch(ctx context.Context) {
 
 // adopt makes what the files say the shards' wish.
 func (r *Renewer) adopt(ctx context.Context) error {
-	rules := DefaultRules()
+	wanted, before := r.desired.wanted, cmp.Or(r.wish.Load(), &wish{})
+	rules := wanted.Rules()
 	if r.cfg.Rules != nil {
 		rules = *r.cfg.Rules
 	}
-	wanted, before := r.desired.wanted, cmp.Or(r.wish.Load(), &wish{})
 	w, err := makeWish(wanted, r.states.Get(), rules, before.clients, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
 	if err != nil {
 		return err

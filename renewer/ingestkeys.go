@@ -3,6 +3,7 @@ package renewer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -17,11 +18,38 @@ import (
 // rosterEvery is how often ingest's announcements are read.
 const rosterEvery = 10 * time.Second
 
+// IngestProcess is a running ingest process, as it announces itself.
+type IngestProcess struct {
+	ID              string                 // of the process, for as long as it runs
+	Host            string                 // where it connected to Kafka from, as the broker saw it
+	Keys            []bridge.DecryptionKey // that it opens content with
+	ClientStateKeys []string               // ids of those that it proves clientStates with
+}
+
+// ReadIngest returns the ingest processes that run with the topic prefix; none
+// if none does. It wraps kafka.ErrRosterMoves while one of them is just coming or
+// going.
+func ReadIngest(ctx context.Context, adm *kadm.Client, topicPrefix string) ([]IngestProcess, error) {
+	members, err := kafka.ReadRoster(ctx, adm, bridge.KeyRoster(topicPrefix))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]IngestProcess, len(members))
+	for i, m := range members {
+		p := IngestProcess{ID: m.ID, Host: m.Host}
+		if p.Keys, p.ClientStateKeys, err = bridge.ParseAnnouncedKeys(m.Says); err != nil {
+			return nil, fmt.Errorf("ingest at %s: %w", m.Host, err)
+		}
+		all[i] = p
+	}
+	return all, nil
+}
+
 // ingestKeys knows which certificates can be given to Graph: those whose private
 // keys every ingest process has. It is safe for concurrent use.
 type ingestKeys struct {
-	group string
-	log   *slog.Logger
+	prefix string // of every topic
+	log    *slog.Logger
 
 	mu      sync.Mutex // guards all below
 	members [][]bridge.DecryptionKey
@@ -46,19 +74,17 @@ func (k *ingestKeys) open(c Certificate) bool {
 func (k *ingestKeys) read(ctx context.Context, adm *kadm.Client) {
 	ctx, cancel := context.WithTimeout(ctx, rosterEvery)
 	defer cancel()
-	said, err := kafka.ReadRoster(ctx, adm, k.group)
+	running, err := ReadIngest(ctx, adm, k.prefix)
 	if errors.Is(err, kafka.ErrRosterMoves) {
 		return // what was known stands until it is known better
 	}
 	var members [][]bridge.DecryptionKey
-	for _, text := range said {
-		keys, parseErr := bridge.ParseAnnouncedKeys(text)
-		err = errors.Join(err, parseErr)
-		members = append(members, keys)
+	for _, p := range running {
+		members = append(members, p.Keys)
 	}
 	trouble := ""
 	if err != nil {
-		members, trouble = nil, err.Error()
+		trouble = err.Error()
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

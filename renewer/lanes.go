@@ -108,6 +108,8 @@ func (s *shard) choose(now time.Time) (orders []*order, next time.Time) {
 	for _, l := range s.lanes {
 		next = earlier(next, l.nextRead())
 	}
+	_, putOff := s.planner.Wake(now) // what was just now
+	next = earlier(next, putOff)
 	s.counted.waiting.Add(float64(waiting - s.waiting))
 	s.waiting = waiting
 	return orders, next
@@ -137,6 +139,10 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 		s.set(Begin(before, a, now), now)
 		l.read(before.Version, a, now)
 		return nil
+	case s.vain(a, &before, now):
+		before.NextAttemptAt = now.Add(rosterEvery)
+		s.set(before, now)
+		return nil
 	}
 	kind := kindOf(a.Kind)
 	if wait := s.limits.take(c.account, kind, now); wait > 0 {
@@ -152,6 +158,19 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 	o := s.order(c, before.Version, a)
 	switch a.Kind {
 	case List:
+		orphans := s.planner.Orphans(a.TenantID)
+		wishes := make([]*Desired, len(orphans))
+		for i := range orphans {
+			wishes[i] = s.planner.Wish(orphans[i].Key)
+		}
+		o.sought = func(sub graph.Subscription) bool {
+			for i, orphan := range orphans {
+				if Sought(orphan, wishes[i], sub) {
+					return true
+				}
+			}
+			return false
+		}
 		return o
 	case Renew:
 		o.actions[0].Changes = s.announced(a)
@@ -165,6 +184,13 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 	}
 	s.change(Begin(before, a, now), nil, now)
 	return o
+}
+
+// vain reports whether a renewal was hastened for a certificate alone that
+// cannot be given yet: without it, the renewal would be due again at once.
+func (s *shard) vain(a Action, before *State, now time.Time) bool {
+	return a.Kind == Renew && s.wish.rules.Hasten && len(a.Changes) > 0 && len(s.announced(a)) == 0 &&
+		before.AskedAt.IsZero() && now.Before(s.wish.rules.renewalDue(before, before.chance()))
 }
 
 // What becomes of actions that are not carried out.
@@ -230,5 +256,9 @@ func (s *shard) dropReads(r *reads, why error, now time.Time) {
 }
 
 func newLane(r *Rules) *lane {
-	return &lane{linger: min(maxLinger, r.ReadEvery/100), reads: map[graph.Version]*reads{}}
+	l := &lane{linger: min(maxLinger, r.ReadEvery/100), reads: map[graph.Version]*reads{}}
+	if r.Hasten {
+		l.linger = min(l.linger, roundEvery)
+	}
+	return l
 }

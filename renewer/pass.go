@@ -14,7 +14,7 @@ var errUnsent = errors.New("renewer: lease not fresh")
 
 // pass lets the requests of one order through to Graph.
 type pass struct {
-	lease   *Lease
+	lease   *Lease // nil: a person asks, who leads nothing
 	limits  *limits
 	account account
 	paid    bool // the next request was counted by the limits when the order was chosen
@@ -45,7 +45,7 @@ func letPass(ctx context.Context, op graph.Op) error {
 		}
 	}
 	p.paid = false
-	if !p.lease.Fresh(time.Now()) {
+	if p.lease != nil && !p.lease.Fresh(time.Now()) {
 		return errUnsent
 	}
 	return nil

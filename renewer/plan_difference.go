@@ -42,6 +42,9 @@ type Difference struct {
 	Due            time.Time      `json:"due,omitzero"`     // when it would be done; zero is now
 	Expires        time.Time      `json:"expires,omitzero"` // when what lives now ends
 	Where          string         `json:"where,omitzero"`   // file:line that asks for it
+	// Stuck tells that trying again will not help: somebody has to mend what Why
+	// says.
+	Stuck bool `json:"stuck,omitzero"`
 }
 
 // FieldChange is one property that is not as desired.
@@ -78,7 +81,7 @@ func Differences(now time.Time, w *Wanted, actual map[Key]State, listed map[stri
 		}
 		switch {
 		case has && s.Status == Aside:
-			diff.Kind, diff.Why = LeftAlone, "its state was written by another version, or is broken"
+			diff.Kind, diff.Stuck, diff.Why = LeftAlone, true, "its state was written by another version, or is broken"
 		case has && s.Intent != "":
 			diff.Kind, diff.Why = LeftAlone, "the renewer is about to "+string(s.Intent)+" it"
 		case !has || s.SubscriptionID == "":
@@ -98,7 +101,7 @@ func Differences(now time.Time, w *Wanted, actual map[Key]State, listed map[stri
 	for tenant, subs := range listed {
 		for _, sub := range subs {
 			if !known[sub.ID] && sub.ExpirationDateTime.After(now) {
-				all = append(all, foreign(tenant, sub))
+				all = append(all, foreign(w, tenant, sub))
 			}
 		}
 	}
@@ -113,24 +116,26 @@ func Differences(now time.Time, w *Wanted, actual map[Key]State, listed map[stri
 }
 
 // absent says what would be done about what is desired and does not live. What
-// is adopted counts as known.
+// is adopted, or in the way, counts as known.
 func (r *Rules) absent(diff *Difference, d *Desired, s *State, listed []graph.Subscription, known map[string]bool) {
 	diff.Kind, diff.Why = WouldCreate, "there is none"
 	if s.Gap.ID != "" {
 		diff.Why = fmt.Sprintf("there is none since %s: %s", s.Gap.From.Format(time.RFC3339), s.Gap.Cause)
 	}
 	if s.Attempts > 0 {
-		diff.Kind, diff.Why, diff.Due = WouldRetry, fmt.Sprintf("failed %d times: %s", s.Attempts, s.Error), s.NextAttemptAt
+		diff.Kind, diff.Stuck, diff.Why, diff.Due = WouldRetry, s.stuck(), s.failures(), s.NextAttemptAt
 	}
 	for _, sub := range listed {
 		switch {
 		case d.is(sub):
-			diff.Kind, diff.SubscriptionID, diff.Expires, diff.Due = WouldAdopt, sub.ID, sub.ExpirationDateTime, time.Time{}
+			diff.Kind, diff.Stuck, diff.SubscriptionID, diff.Expires, diff.Due = WouldAdopt, false, sub.ID, sub.ExpirationDateTime, time.Time{}
 			diff.Why = "Graph has it already, with our notification URL"
 			known[sub.ID] = true
 			return
 		case d.collides(sub):
-			diff.Kind, diff.Why = WouldRetry, fmt.Sprintf("in its way is %s, which notifies %s", sub.ID, hostOf(sub.NotificationURL))
+			known[sub.ID] = true
+			diff.Kind, diff.Stuck = WouldRetry, true
+			diff.Why = fmt.Sprintf("in its way is %s, which notifies %s: delete it, or desire it from there alone", sub.ID, hostOf(sub.NotificationURL))
 		}
 	}
 }
@@ -161,7 +166,10 @@ func (r *Rules) present(diff *Difference, now time.Time, d *Desired, s *State, i
 	case a.Kind == Renew && a.due(now):
 		diff.Kind = WouldRenew
 	case s.Attempts > 0:
-		diff.Kind, diff.Why = WouldRetry, fmt.Sprintf("failed %d times: %s", s.Attempts, s.Error)
+		diff.Kind, diff.Why = WouldRetry, ""
+	}
+	if s.Attempts > 0 {
+		diff.Stuck, diff.Why = s.stuck(), strings.TrimPrefix(diff.Why+"; "+s.failures(), "; ")
 	}
 	switch {
 	case waits:
@@ -203,7 +211,7 @@ func (r *Rules) undesired(now time.Time, s *State, in *scene) Difference {
 	}
 	switch a := r.next(now, nil, s, in); {
 	case s.Status == Aside:
-		diff.Kind, diff.Why = LeftAlone, "its state was written by another version, or is broken"
+		diff.Kind, diff.Stuck, diff.Why = LeftAlone, true, "its state was written by another version, or is broken"
 	case s.Intent != "":
 		diff.Kind, diff.Why = LeftAlone, "the renewer is about to "+string(s.Intent)+" it"
 	case in.spares(s):
@@ -213,16 +221,21 @@ func (r *Rules) undesired(now time.Time, s *State, in *scene) Difference {
 	case a.Kind == Forget:
 		diff.Why = "no longer desired, and none lives: its record goes"
 	case s.Attempts > 0:
-		diff.Why, diff.Due = fmt.Sprintf("no longer desired; failed %d times: %s", s.Attempts, s.Error), s.NextAttemptAt
+		diff.Stuck, diff.Why, diff.Due = s.stuck(), "no longer desired; "+s.failures(), s.NextAttemptAt
 	}
 	return diff
 }
 
 // foreign is what Graph has of the application that nothing of ours knows.
-func foreign(tenant string, sub graph.Subscription) Difference {
+func foreign(w *Wanted, tenant string, sub graph.Subscription) Difference {
+	why := "not ours: it notifies " + hostOf(sub.NotificationURL)
+	if slices.ContainsFunc(w.Tenants, func(t Tenant) bool { return t.ID == tenant && sameURL(t.NotificationURL, sub.NotificationURL) }) {
+		// FACTS §4.2: lists show expired ones.
+		why = "it notifies us, and nobody desires it: it is gone already, though Graph lists it, or lapses at its time"
+	}
 	return Difference{
 		Kind: LeftAlone, TenantID: tenant, Resource: strings.TrimPrefix(sub.Resource, "/"), ChangeType: changeTypes(sub.ChangeType),
-		SubscriptionID: sub.ID, Expires: sub.ExpirationDateTime, Why: "not ours: it notifies " + hostOf(sub.NotificationURL),
+		SubscriptionID: sub.ID, Expires: sub.ExpirationDateTime, Why: why,
 	}
 }
 

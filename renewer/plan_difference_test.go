@@ -37,6 +37,7 @@ func TestDifferences(t *testing.T) {
 	put(5, func(c *renewer.State) { c.RenewedAt = now.Add(-dueAge); c.ExpiresAt = now.Add(18 * time.Hour) })
 	put(6, func(c *renewer.State) {
 		c.SubscriptionID, c.Status, c.Attempts, c.Error, c.NextAttemptAt = "", renewer.Blocked, 3, "quota", now.Add(time.Hour)
+		c.ErrorStatus = 403
 	})
 	put(7, func(c *renewer.State) { c.Status = renewer.Aside })
 	put(8, func(c *renewer.State) { c.Intent = renewer.Renew })
@@ -53,6 +54,9 @@ func TestDifferences(t *testing.T) {
 	all := renewer.Differences(now, w, actual, listed, renewer.DefaultRules())
 	for _, d := range all {
 		line := string(d.Kind) + " " + strings.TrimPrefix(d.SubscriptionID, "id-")
+		if d.Stuck {
+			line += " stuck"
+		}
 		for _, f := range d.Fields {
 			line += fmt.Sprintf(" %s=%s>%s:%v", f.Name, f.From, f.To, f.Patchable)
 		}
@@ -73,9 +77,9 @@ func TestDifferences(t *testing.T) {
 		"change 2 certificate=cert-0>cert-1:true later",
 		"renew 5",
 		"delete 9",
-		"retry  later",
+		"retry  stuck later",
 		"leave foreign",
-		"leave 7", "leave 8",
+		"leave 7 stuck", "leave 8",
 	}
 	if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))

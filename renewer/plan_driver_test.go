@@ -240,7 +240,7 @@ func (h *history) listed(a renewer.Action) {
 			h.write(renewer.Finish(s, a, renewer.Outcome{Err: err}, h.clock(), h.rules))
 			continue
 		}
-		h.write(renewer.Repair(s, h.planner.Wish(s.Key), subs, h.clock(), h.rules))
+		h.write(renewer.Repair(s, h.planner.Wish(s.Key), subs, h.clock(), h.clock(), h.rules))
 	}
 }
 

@@ -2,6 +2,7 @@ package renewer
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -59,6 +60,29 @@ func handshakeFailed(e *graph.Error) bool {
 func (s *State) refused() bool {
 	return s.Attempts > 0 && s.ErrorStatus >= 400 && s.ErrorStatus < 500 &&
 		classify(&graph.Error{Status: s.ErrorStatus, Message: s.Error}) == refused
+}
+
+// stuck reports that Graph refused the last call in a way that somebody has to
+// mend.
+func (s *State) stuck() bool {
+	if s.Attempts == 0 || s.ErrorStatus == 0 {
+		return false
+	}
+	switch classify(&graph.Error{Status: s.ErrorStatus, Message: s.Error}) {
+	case blocked, refused, conflict, gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// failures says how often the last call failed, and why.
+func (s *State) failures() string {
+	times := "once"
+	if s.Attempts > 1 {
+		times = fmt.Sprintf("%d times", s.Attempts)
+	}
+	return fmt.Sprintf("failed %s: %s", times, s.Error)
 }
 
 // fail records a failure and when to try again.

@@ -15,7 +15,7 @@ import (
 // made of it since.
 func Finish(s State, a Action, o Outcome, now time.Time, r Rules) (State, []Gap) {
 	if a.Kind == List {
-		return s.unlisted(o, now, &r), nil
+		return s.unlisted(a.Want, o, now, &r)
 	}
 	// What an answer says was so when Graph made it: after the call began.
 	begun := s.IntentAt
@@ -41,7 +41,10 @@ func Finish(s State, a Action, o Outcome, now time.Time, r Rules) (State, []Gap)
 			s.fail(o.Err, now, &r)
 			break
 		}
-		gaps = s.end(now)
+		if o.Err != nil && s.Attempts == 0 && s.alive(now) { // it was dead while it was desired still
+			gaps = s.open(s.ProofAt, CauseNotFound, "Graph answers to its deletion that subscription "+s.SubscriptionID+" does not exist", now)
+		}
+		gaps = append(gaps, s.end(now)...)
 	case Forget:
 		gaps = s.end(now)
 	}
@@ -97,9 +100,10 @@ func (s *State) created(a Action, o Outcome, begun, now time.Time, r *Rules) []G
 // its clientState was made with the key that the state names is certain only
 // if the state has the intent to create it; otherwise it is replaced soon.
 func (s *State) adopt(d *Desired, sub graph.Subscription, begun, now time.Time, r *Rules) []Gap {
+	longest := now.Add(d.Lifetime) // nobody knows what was asked for
 	if s.SubscriptionID == sub.ID {
 		s.prove(begun, ByReading)
-		return s.live(sub, sub.ExpirationDateTime, now, r)
+		return s.live(sub, longest, now, r)
 	}
 	key := s.ClientStateKeyID
 	s.adoptWish(d)
@@ -113,7 +117,7 @@ func (s *State) adopt(d *Desired, sub graph.Subscription, begun, now time.Time, 
 	s.CreatedAt, s.RenewedAt, s.ReadAt = now, now, now
 	s.ReauthorizedAt, s.AskedAt = time.Time{}, time.Time{}
 	s.prove(begun, ByReading)
-	return s.live(sub, sub.ExpirationDateTime, now, r)
+	return s.live(sub, longest, now, r)
 }
 
 // carries notes which certificate Graph says that the subscription has, if that
@@ -211,12 +215,22 @@ func (s *State) read(a Action, o Outcome, begun, now time.Time, r *Rules) []Gap 
 	case classify(o.Err) == gone:
 		return s.notFound(now)
 	default:
-		s.NextAttemptAt = later(s.NextAttemptAt, now.Add(r.backoff(s.Key, 30)))
+		failures := 30 // which it is in no hurry to repeat
+		if r.Hasten {
+			failures = 1
+		}
+		s.NextAttemptAt = later(s.NextAttemptAt, now.Add(r.backoff(s.Key, failures)))
 		return nil
 	}
 	s.ReadAt = now
-	if !sub.ExpirationDateTime.IsZero() {
-		s.ExpiresAt = sub.ExpirationDateTime.UTC()
+	if said := sub.ExpirationDateTime; !said.IsZero() {
+		// One that is past is renewed at once, which tells. One that lies behind what
+		// was asked for must not make the renewer believe in eternal life.
+		longest := s.ExpiresAt
+		if a.Want != nil {
+			longest = later(longest, s.RenewedAt.Add(a.Want.Lifetime))
+		}
+		s.ExpiresAt = earlier(said.UTC(), longest)
 	}
 	// What somebody else has changed is put right by the next renewal.
 	if sub.NotificationURL != "" && !sameURL(sub.NotificationURL, s.NotificationURL) {

@@ -152,6 +152,39 @@ func TestFinishExpirations(t *testing.T) {
 	}
 }
 
+// Nor does a subscription that is read back, or taken over, live for ever because
+// Graph says so: it is renewed in time all the same.
+func TestFinishReadExpirations(t *testing.T) {
+	t.Parallel()
+	farFuture := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	for _, tc := range []struct {
+		name  string
+		said  time.Duration // after the last renewal; 0: year 9999
+		wants time.Duration
+	}{{"AsKnown", 4315 * time.Minute, 4315 * time.Minute}, {"Shorter", day, day}, {"FarFuture", 0, 4315 * time.Minute}} {
+		w, s := living()
+		d := &w.Subscriptions[0]
+		said := farFuture
+		if tc.said > 0 {
+			said = s.RenewedAt.Add(tc.said)
+		}
+		read := renewer.Action{Kind: renewer.Read, Key: s.Key, SubscriptionID: "old", Want: d}
+		for now := modelStart; now.Before(s.RenewedAt.Add(12 * time.Hour)); now = now.Add(6 * time.Hour) {
+			s, _ = renewer.Finish(renewer.Begin(s, read, now), read, answer("old", said), now, renewer.DefaultRules())
+		}
+		if got := s.ExpiresAt.Sub(s.RenewedAt); got > tc.wants || got < min(tc.wants, 4000*time.Minute) {
+			t.Errorf("%s: lives for %s, want %s", tc.name, got, tc.wants)
+		}
+	}
+	w := modelWishes(1)
+	existing := answer("theirs", farFuture).Subscription
+	conflict := renewer.Outcome{Err: &graph.Error{Status: 409, ExistingID: "theirs"}, Existing: &existing}
+	_, s, _ := act(t, modelStart, w, renewer.State{}, conflict)
+	if left := s.ExpiresAt.Sub(modelStart); s.SubscriptionID != "theirs" || left > 4316*time.Minute {
+		t.Errorf("taken over: %+v lives for %s", s, left)
+	}
+}
+
 // A conflict is solved by taking over what is ours, and told where it is not.
 func TestFinishConflict(t *testing.T) {
 	t.Parallel()
@@ -326,10 +359,22 @@ func TestPlanUndesired(t *testing.T) {
 	t.Parallel()
 	_, s := living()
 	none := &renewer.Wanted{Tenants: []renewer.Tenant{{ID: modelTenant}}}
-	for _, o := range []renewer.Outcome{{}, failed(404, "")} {
-		a, gone, gaps := act(t, modelStart, none, s, o)
-		if a.Kind != renewer.Delete || gone.Status != renewer.Deleted || len(gaps) > 0 {
-			t.Errorf("%s: %+v", a.Kind, gone)
+	again, died := s, renewer.TakeOver(renewer.Begin(s, renewer.Action{Kind: renewer.Delete, Key: s.Key}, modelStart), modelStart)
+	again.Attempts = 1 // the first may have deleted it
+	for name, tc := range map[string]struct {
+		state   renewer.State
+		outcome renewer.Outcome
+		gaps    int
+	}{
+		"deleted": {s, renewer.Outcome{}, 0}, "died in silence": {s, failed(404, ""), 2},
+		"deleted before": {again, failed(404, ""), 0}, "deleted by a predecessor": {died, failed(404, ""), 0},
+	} {
+		a, gone, gaps := act(t, modelStart, none, tc.state, tc.outcome)
+		if a.Kind != renewer.Delete || gone.Status != renewer.Deleted || len(gaps) != tc.gaps {
+			t.Errorf("%s: %s: %+v %+v", name, a.Kind, gone, gaps)
+		}
+		if len(gaps) == 2 && (!gaps[0].From.Equal(s.ProofAt) || gaps[0].Cause != renewer.CauseNotFound || !gaps[1].To.Equal(gone.UpdatedAt)) {
+			t.Errorf("%s: %+v", name, gaps)
 		}
 	}
 	_, still, _ := act(t, modelStart, none, s, failed(http.StatusForbidden, ""))

@@ -182,6 +182,9 @@ func (r *Rules) renewalDue(s *State, c chance) time.Time {
 
 // readDue is when s is read back, unless something proves before that it lives.
 func (r *Rules) readDue(s *State, c chance) time.Time {
+	if s.ProofAt.Before(r.ReadBefore) {
+		return time.Time{}
+	}
 	return s.ProofAt.Add(time.Duration(float64(r.ReadEvery) * (1 - c.of(1)/4)))
 }
 

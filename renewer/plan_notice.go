@@ -33,8 +33,7 @@ func Heed(s State, n Notice, now time.Time, r Rules) (State, []Gap, bool) {
 		if !s.AskedAt.IsZero() || at.Before(s.RenewedAt.Add(quiet)) || at.Before(s.ReauthorizedAt.Add(quiet)) {
 			return s, nil, false
 		}
-		s.AskedAt = at
-		s.prove(at, ByNotice)
+		s.AskedAt = at // no proof of life: Graph sends again for hours, whatever has died meanwhile
 		return s, nil, true
 	case eventRemoved:
 		if !at.After(s.ProofAt) {

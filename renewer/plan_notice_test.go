@@ -114,12 +114,12 @@ func TestRepair(t *testing.T) {
 		then   renewer.ActionKind
 	}{
 		{"Created", renewer.Create, nobody, with(func(*graph.Subscription) {}), "new", 0, ""},
-		{"NotCreated", renewer.Create, nobody, nil, "", 0, renewer.Create},
-		{"AnotherURL", renewer.Create, nobody, with(func(s *graph.Subscription) { s.NotificationURL = "https://x.example.com" }), "", 0, renewer.Create},
-		{"AnotherResource", renewer.Create, nobody, with(func(s *graph.Subscription) { s.Resource += "x" }), "", 0, renewer.Create},
-		{"AnotherChange", renewer.Create, nobody, with(func(s *graph.Subscription) { s.ChangeType = "created" }), "", 0, renewer.Create},
-		{"AnotherApplication", renewer.Create, nobody, with(func(s *graph.Subscription) { s.ApplicationID = "b" }), "", 0, renewer.Create},
-		{"Expired", renewer.Create, nobody, with(func(s *graph.Subscription) { s.ExpirationDateTime = now }), "", 0, renewer.Create},
+		{"NotCreated", renewer.Create, nobody, nil, "", 1, renewer.Create},
+		{"AnotherURL", renewer.Create, nobody, with(func(s *graph.Subscription) { s.NotificationURL = "https://x.example.com" }), "", 1, renewer.Create},
+		{"AnotherResource", renewer.Create, nobody, with(func(s *graph.Subscription) { s.Resource += "x" }), "", 1, renewer.Create},
+		{"AnotherChange", renewer.Create, nobody, with(func(s *graph.Subscription) { s.ChangeType = "created" }), "", 1, renewer.Create},
+		{"AnotherApplication", renewer.Create, nobody, with(func(s *graph.Subscription) { s.ApplicationID = "b" }), "", 1, renewer.Create},
+		{"Expired", renewer.Create, nobody, with(func(s *graph.Subscription) { s.ExpirationDateTime = now }), "", 1, renewer.Create},
 		{"ReplaceNotBegun", renewer.Replace, s, []graph.Subscription{old}, "old", 0, ""},
 		{"Replaced", renewer.Replace, s, []graph.Subscription{made}, "new", 2, ""},
 		{"ReplaceHalf", renewer.Replace, s, nil, "old", 0, renewer.Renew},
@@ -136,9 +136,12 @@ func TestRepair(t *testing.T) {
 			if a := plan1(t, now, w, crashed); a.Kind != renewer.List || a.TenantID != modelTenant {
 				t.Errorf("%s", a.Kind)
 			}
-			got, gaps := renewer.Repair(crashed, d, tc.listed, now.Add(time.Second), renewer.DefaultRules())
+			got, gaps := renewer.Repair(crashed, d, tc.listed, now, now.Add(time.Second), renewer.DefaultRules())
 			if got.SubscriptionID != tc.id || got.Orphan || got.Intent != "" || len(gaps) != tc.gaps {
 				t.Errorf("%+v %v", got, gaps)
+			}
+			if tc.id == "" && (got.Gap.ID == "" || !got.Gap.From.Equal(modelStart)) {
+				t.Errorf("no gap is open from the first try on: %+v", got.Gap)
 			}
 			if tc.id == "new" && (got.ClientStateKeyID != "k1" || got.LifecycleURL != d.LifecycleURL || !got.Rich) {
 				t.Errorf("%+v", got)
@@ -150,7 +153,7 @@ func TestRepair(t *testing.T) {
 			if kind != tc.then {
 				t.Errorf("then %q", kind)
 			}
-			if again, gaps := renewer.Repair(got, d, tc.listed, now, renewer.DefaultRules()); again != got || gaps != nil {
+			if again, gaps := renewer.Repair(got, d, tc.listed, now, now, renewer.DefaultRules()); again != got || gaps != nil {
 				t.Errorf("again: %+v", again)
 			}
 		})
@@ -192,9 +195,13 @@ func TestRepairWithoutList(t *testing.T) {
 		if a.Kind != renewer.List {
 			t.Fatalf("%s", a.Kind)
 		}
+		a.Want = d
 		s, _ = renewer.Finish(s, a, failed(503, "away"), now, renewer.DefaultRules())
 		nothing(t, now, w, s)
 		now = s.NextAttemptAt
+	}
+	if !s.Gap.From.Equal(modelStart) {
+		t.Errorf("no gap is open from the first try on: %+v", s.Gap)
 	}
 	if a := plan1(t, now, w, s); a.Kind != renewer.Create {
 		t.Errorf("%s", a.Kind)

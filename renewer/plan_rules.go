@@ -38,8 +38,12 @@ type Rules struct {
 	// because the file asks for them no longer; more are held back where they are
 	// also more than it asks for still.
 	Removals int
-	// Hasten lets changes that could wait for the next renewal be made at once.
+	// Hasten lets changes that could wait for the next renewal be made at once,
+	// and has what was refused tried again.
 	Hasten bool
+	// ReadBefore is when what has no proof of life since then is read back at
+	// once; zero: nothing is.
+	ReadBefore time.Time
 }
 
 // DefaultRules returns the rules for Graph as it is.
@@ -57,4 +61,19 @@ func DefaultRules() Rules {
 		Slack:        2 * time.Hour,
 		Removals:     20,
 	}
+}
+
+// DevelopmentRules returns the rules for a simulated Graph whose subscriptions
+// live for so short a time: DefaultRules in quick motion.
+func DevelopmentRules(lifetime time.Duration) Rules {
+	r := DefaultRules()
+	r.MinLifetime = min(r.MinLifetime, lifetime)
+	r.Quiet = min(r.Quiet, lifetime/12)
+	r.ReadEvery = min(r.ReadEvery, lifetime*3/4)
+	r.BackoffMin = min(r.BackoffMin, lifetime/60)
+	r.BackoffMax = min(r.BackoffMax, lifetime/6)
+	r.BlockedRetry = min(r.BlockedRetry, lifetime)
+	r.RefusedRetry = min(r.RefusedRetry, 4*lifetime)
+	r.Slack = min(r.Slack, lifetime/6)
+	return r
 }

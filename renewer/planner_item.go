@@ -116,6 +116,15 @@ func (p *packed) unpack(k Key, s *State) {
 // states are many, packed.
 type states map[Key]packed
 
+// byKey returns them as they are worked with.
+func (m states) byKey() map[Key]State {
+	plain := make(map[Key]State, len(m))
+	for s := range m.all() {
+		plain[s.Key] = s
+	}
+	return plain
+}
+
 // all ranges over them, in no order.
 func (m states) all() iter.Seq[State] {
 	return func(yield func(State) bool) {

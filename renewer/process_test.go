@@ -68,14 +68,6 @@ type proc struct {
 	stopped bool
 }
 
-// quickRules live as fast as lifetimes of a minute.
-func quickRules() renewer.Rules {
-	r := renewer.DefaultRules()
-	r.MinLifetime, r.ReadEvery, r.Slack, r.Quiet = time.Minute, 45*time.Second, 10*time.Second, 5*time.Second
-	r.BackoffMin, r.BackoffMax = time.Second, 10*time.Second
-	return r
-}
-
 func newWorld(t *testing.T, rules renewer.Rules) *world {
 	t.Helper()
 	w := &world{t: t, net: bridgetest.NewNetwork(), graph: newFakeGraph(1), dir: t.TempDir(), rules: rules}
@@ -88,6 +80,11 @@ func newWorld(t *testing.T, rules renewer.Rules) *world {
 
 func (w *world) config() kafka.Config {
 	return kafka.Config{Brokers: w.kafka.KafkaAddrs(), Dialer: w.net.Dial}
+}
+
+// registry is that of a process that no test kills.
+func (w *world) registry() kafka.RegistryConfig {
+	return kafka.RegistryConfig{URL: w.kafka.RegistryURL(), HTTP: &http.Client{Transport: &http.Transport{DialContext: w.net.Dial, DisableKeepAlives: true}}}
 }
 
 func (w *world) write(name, text string) {
@@ -240,7 +237,7 @@ func bubbleOf(t *testing.T, shards int32, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
-		w := newWorld(t, quickRules())
+		w := newWorld(t, renewer.DevelopmentRules(time.Minute))
 		makeTopics(t, w.config(), shards)
 		test(t, w)
 	})

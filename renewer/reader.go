@@ -79,7 +79,7 @@ func (d *reader) decode(ctx context.Context, kind bridge.Kind, value []byte, rec
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	if id == d.own[kind.Topic()] {
+	if own, has := d.own[kind.Topic()]; has && id == own {
 		if err := d.codec.DecodeInto(body, kind.Topic(), record); err != nil {
 			return false, fmt.Errorf("%w: %w", errUnreadable, err)
 		}

@@ -76,7 +76,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Renewer, err err
 		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	r.metrics = newMetrics(reg)
-	r.ingest = &ingestKeys{group: bridge.KeyRoster(cfg.TopicPrefix), log: r.log}
+	r.ingest = &ingestKeys{prefix: cfg.TopicPrefix, log: r.log}
 	if r.registry, err = kafka.NewRegistry(cfg.Registry, log); err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (r *Renewer) stand(ctx context.Context) {
 		return
 	}
 	e, err := elect(electorate{
-		kafka: r.cfg.Kafka, group: r.cfg.TopicPrefix + "renewer", topic: r.cfg.TopicPrefix + bridge.SubscriptionState.Topic(),
+		kafka: r.cfg.Kafka, group: electionGroup(r.cfg.TopicPrefix), topic: r.cfg.TopicPrefix + bridge.SubscriptionState.Topic(),
 		session: r.cfg.SessionTimeout, heartbeat: r.cfg.Heartbeat,
 	}, r.bare, r.lead)
 	if err != nil {

@@ -76,6 +76,9 @@ type shard struct {
 func (s *shard) begin(read states, now time.Time) {
 	s.planner = NewPlanner()
 	for state := range read.all() {
+		if s.wish.rules.Hasten { // somebody waits, and may have mended what was refused
+			state.NextAttemptAt = time.Time{}
+		}
 		s.set(TakeOver(state, now), now)
 	}
 	s.planner.Want(s.wish.of(s.lease.Partition, s.shards), s.wish.rules, now)
@@ -226,10 +229,12 @@ func (s *shard) finish(o outcome, now time.Time) {
 func (s *shard) repair(o outcome, now time.Time) {
 	for _, orphan := range s.planner.Orphans(o.TenantID) {
 		var gaps []Gap
+		wish := s.planner.Wish(orphan.Key)
 		if o.Err != nil {
+			o.Want = wish
 			orphan, gaps = Finish(orphan, o.Action, o.Outcome, now, s.wish.rules)
 		} else {
-			orphan, gaps = Repair(orphan, s.planner.Wish(orphan.Key), o.listed, now, s.wish.rules)
+			orphan, gaps = Repair(orphan, wish, o.listed, o.asked, now, s.wish.rules)
 		}
 		s.change(orphan, gaps, now)
 	}

@@ -213,7 +213,7 @@ type Action struct {
 	Kind ActionKind
 	Key
 	SubscriptionID string    // which; "" for create and list
-	Want           *Desired  // nil if undesired, and for list
+	Want           *Desired  // nil if undesired, and for list until each orphan is told of it
 	Expires        time.Time // expirationDateTime to ask for: create, renew, replace
 	Changes        []Change  // renew
 	Why            string    // in words, for people

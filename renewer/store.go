@@ -65,14 +65,24 @@ func (s *store) epoch() int16 { return s.tx.Epoch() }
 // so many. Records that this version cannot read are there with the status Aside,
 // so that nothing is done about them, and are reported.
 func (s *store) load(ctx context.Context, shards int) (states, error) {
-	read := states{}
-	only := map[int32]struct{}{s.shard: {}}
-	partition, aside := kafka.Partitioner(shards), 0
-	err := kafka.Scan(ctx, s.kafka, []kafka.ScanTopic{{Topic: s.topic(bridge.SubscriptionState), Partitions: only}}, s.log, func(r *kgo.Record) error {
+	read, aside, err := s.states(ctx, map[int32]struct{}{s.shard: {}}, shards)
+	if err != nil {
+		return nil, fmt.Errorf("read the states of shard %d: %w", s.shard, err)
+	}
+	s.counted.asides.WithLabelValues(strconv.Itoa(int(s.shard))).Set(float64(aside))
+	return read, nil
+}
+
+// states returns the last word on each subscription of those shards, nil for all
+// of so many, and how many records cannot be read.
+func (j *journal) states(ctx context.Context, only map[int32]struct{}, shards int) (read states, aside int, err error) {
+	read = states{}
+	partition := kafka.Partitioner(shards)
+	err = kafka.Scan(ctx, j.kafka, []kafka.ScanTopic{{Topic: j.topic(bridge.SubscriptionState), Partitions: only}}, j.log, func(r *kgo.Record) error {
 		key, ok := ParseKey(string(r.Key))
-		if !ok || partition(string(r.Key)) != s.shard { // written when there were more partitions, or fewer
+		if !ok || partition(string(r.Key)) != r.Partition { // written when there were more partitions, or fewer
 			aside++
-			s.report(r, errors.New("its key is not one of this shard"))
+			j.report(r, errors.New("its key is not one of this shard"))
 			return nil
 		}
 		if before, had := read[key]; had && before.shared.Value().status == Aside {
@@ -82,11 +92,11 @@ func (s *store) load(ctx context.Context, shards int) (states, error) {
 		if r.Value == nil {
 			return nil
 		}
-		state, err := s.reader.state(ctx, r)
+		state, err := j.reader.state(ctx, r)
 		switch {
 		case errors.Is(err, errUnreadable):
 			aside++
-			s.report(r, err)
+			j.report(r, err)
 			state = State{Key: key, Status: Aside}
 		case err != nil:
 			return err
@@ -94,15 +104,11 @@ func (s *store) load(ctx context.Context, shards int) (states, error) {
 		read[key] = pack(&state)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read the states of shard %d: %w", s.shard, err)
-	}
-	s.counted.asides.WithLabelValues(strconv.Itoa(int(s.shard))).Set(float64(aside))
-	return read, nil
+	return read, aside, err
 }
 
-func (s *store) report(r *kgo.Record, why error) {
-	s.log.Error("state record kept as it is, its subscription is not looked after", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset,
+func (j *journal) report(r *kgo.Record, why error) {
+	j.log.Error("state record kept as it is, its subscription is not looked after", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset,
 		"error", why, "fix", "run the version that wrote it, or produce a record without value under its key")
 }
 

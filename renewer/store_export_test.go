@@ -52,11 +52,7 @@ func (s *Store) Load(ctx context.Context) (map[Key]State, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[Key]State{}
-	for state := range read.all() {
-		all[state.Key] = state
-	}
-	return all, nil
+	return read.byKey(), nil
 }
 
 // Write is write.

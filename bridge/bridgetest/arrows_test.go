@@ -24,7 +24,7 @@ func arrows() map[string][]string {
 		"bridge/sealed":              {"bridge"},
 		"bridge/kafka":               {"bridge", "schemas"},
 		"bridge/kafka/embedded":      {"schemas"},
-		"bridge/graph":               {"bridge"},
+		"bridge/graph":               {"bridge", "bridge/process"},
 		"bridge/process":             {},
 		"bridge/graph/graphsim":      {},
 		"bridge/graph/graphsim/load": {"bridge/graph/graphsim"},

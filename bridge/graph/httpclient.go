@@ -2,12 +2,10 @@ package graph
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"time"
+
+	"meetbridge/bridge/process"
 )
 
 // HTTPClient returns a client for Config and CredentialConfig. It trusts the
@@ -20,20 +18,10 @@ func HTTPClient(caFile string) (*http.Client, error) {
 	t.MaxConnsPerHost = 64
 	t.ResponseHeaderTimeout = 50 * time.Second
 	t.MaxResponseHeaderBytes = 64 << 10
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read extra CA: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			return nil, fmt.Errorf("read the system's CAs: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, errors.New("read extra CA: " + caFile + " holds no PEM certificate")
-		}
-		t.TLSClientConfig.RootCAs = pool
+	pool, err := process.Authorities(caFile)
+	if err != nil {
+		return nil, err
 	}
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	return &http.Client{Transport: t, Timeout: requestWithin}, nil
 }

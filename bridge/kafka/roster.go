@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -98,29 +100,68 @@ func (b rosterBalancer) JoinGroupMetadata(topics []string, current map[string][]
 // they say is not known before they have.
 var ErrRosterMoves = errors.New("kafka: roster is changing")
 
-// ReadRoster returns what each member on the list of the group says; nothing if
-// there is none.
-func ReadRoster(ctx context.Context, adm *kadm.Client, group string) ([][]byte, error) {
-	groups, err := adm.DescribeGroups(ctx, group)
-	if err != nil {
-		return nil, fmt.Errorf("describe group %s: %w", group, err)
-	}
-	g, err := groups.On(group, nil)
+// RosterMember is a process on the list.
+type RosterMember struct {
+	ID   string // of the member, which changes when it joins anew
+	Host string // where it connected from, as the broker saw it
+	Says []byte
+}
+
+// ReadRoster returns the members on the list of the group; nothing if there is
+// none.
+func ReadRoster(ctx context.Context, adm *kadm.Client, group string) ([]RosterMember, error) {
+	g, err := DescribeGroup(ctx, adm, group)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("describe group %s (our user needs Describe on it): %w", group, err)
+		return nil, err
 	case g.State == "Dead", g.State == "Empty":
 		return nil, nil
 	case g.State != "Stable":
 		return nil, ErrRosterMoves
 	}
-	var said [][]byte
+	var members []RosterMember
 	for _, m := range g.Members {
 		meta, ok := m.Join.AsConsumer()
 		if !ok {
 			return nil, fmt.Errorf("group %s has a member of another kind: %s at %s", group, m.ClientID, m.ClientHost)
 		}
-		said = append(said, meta.UserData)
+		members = append(members, RosterMember{ID: m.MemberID, Host: strings.TrimPrefix(m.ClientHost, "/"), Says: meta.UserData})
 	}
-	return said, nil
+	return members, nil
+}
+
+// coordinatorWithin bounds how long a group's coordinator is waited for: a fresh
+// cluster makes the topic of all groups when it is first asked for one.
+const coordinatorWithin = 10 * time.Second
+
+// DescribeGroup returns what the coordinator says of a group; its state is Dead
+// if there is no such group.
+func DescribeGroup(ctx context.Context, adm *kadm.Client, group string) (kadm.DescribedGroup, error) {
+	for began := time.Now(); ; {
+		groups, err := adm.DescribeGroups(ctx, group)
+		if err == nil {
+			return describedGroup(groups, group)
+		}
+		absent := errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress)
+		if !absent || time.Since(began) > coordinatorWithin {
+			return kadm.DescribedGroup{}, fmt.Errorf("describe group %s: %w", group, err)
+		}
+		select {
+		case <-ctx.Done():
+			return kadm.DescribedGroup{}, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func describedGroup(groups kadm.DescribedGroups, group string) (kadm.DescribedGroup, error) {
+	g, err := groups.On(group, nil)
+	err = errors.Join(err, g.Err)
+	switch {
+	case errors.Is(err, kerr.GroupIDNotFound): // what Kafka 4 says; before, it was a group that is dead
+		return kadm.DescribedGroup{Group: group, State: "Dead"}, nil
+	case err != nil:
+		return kadm.DescribedGroup{}, fmt.Errorf("describe group %s (our user needs Describe on it): %w", group, err)
+	}
+	return g, nil
 }

@@ -32,13 +32,16 @@ func TestRoster(t *testing.T) {
 		reads := func(limit time.Duration, want ...string) {
 			t.Helper()
 			eventually(t, limit, func() error {
-				said, err := kafka.ReadRoster(t.Context(), adm, "g")
+				members, err := kafka.ReadRoster(t.Context(), adm, "g")
 				if err != nil {
 					return err
 				}
 				var got []string
-				for _, s := range said {
-					got = append(got, string(s))
+				for _, m := range members {
+					if m.ID == "" || m.Host == "" {
+						return fmt.Errorf("member %q is at %q", m.ID, m.Host)
+					}
+					got = append(got, string(m.Says))
 				}
 				slices.Sort(got)
 				if !slices.Equal(got, want) {

@@ -14,8 +14,9 @@ import (
 
 // configFile is a YAML mapping from flag names to values. Below the name of a
 // command stands a mapping of the same kind for that command alone, which goes
-// before what stands further out. A command with the tag reads:"NAME" takes the
-// settings of that one: what stands below its name comes in between.
+// before what stands further out. A command with the tag reads:"NAME,…" takes the
+// settings of those: what stands below their names comes in between, the last
+// one's first.
 type configFile struct {
 	path string
 	root *yaml.Node // a mapping, checked; nil for an empty file
@@ -119,8 +120,11 @@ func (c *configFile) lookup(selected *kong.Node, flag *kong.Flag) (text, where s
 func (c *configFile) mappings(selected *kong.Node) []*yaml.Node {
 	all := []*yaml.Node{c.root}
 	for n := selected; n != nil; n = n.Parent {
-		if n.Tag != nil && n.Tag.Get("reads") != "" {
-			all = append(all, member(c.root, n.Tag.Get("reads")))
+		if n.Tag == nil {
+			continue
+		}
+		for _, other := range strings.Split(n.Tag.Get("reads"), ",") {
+			all = append(all, member(c.root, other))
 		}
 	}
 	m := c.root

@@ -4,21 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kadm"
 
 	"meetbridge/bridge/graph/graphsim"
 	"meetbridge/bridge/kafka"
-	"meetbridge/bridge/kafka/embedded"
 	"meetbridge/ingest"
+	"meetbridge/renewer"
 )
 
 type demoCmd struct {
@@ -35,12 +32,15 @@ func (demoCmd) Help() string {
 	return `
 Everything that a deployment has, on free ports of this machine and with keys made for the
 occasion: broker, registry, topics, keys, a simulated Microsoft Graph with its sign-in
-authority, ingest, and a consumer. Nothing remains afterwards.
+authority and subscriptions API, ingest, two renewers, and a consumer. Subscriptions live
+for half a minute, so that one sees them renewed, another renewer take the lead, and a new
+decryption key come into use, all within the first minute. Nothing remains afterwards.
 
 At its end, by --records, --for or Ctrl-C, what was sent is compared with what the consumer
 found in Kafka. Exit code 0 only if they agree. With --json the last line says so as
 {"summary":{"agree":true,"sent":N,"acked":N,"stored":N,"quarantined":N,…}}, with tables by
-topic and by reason after it, and keys are whole.
+topic and by reason after it, and keys are whole; what happens in between is
+{"event":"…"}.
 
 Examples:
   meetbridge demo
@@ -49,13 +49,6 @@ Examples:
   meetbridge demo --records 100 --json | tail -n 1 | jq .summary.agree`
 }
 
-// demoPartitions is small, as a laptop is.
-const demoPartitions = 4
-
-// forgeryEvery is how many items there are to each forgery of a kind: some are
-// seen within a minute, and yet most of what lands is genuine.
-const forgeryEvery = 300
-
 // demo is everything that runs, and what ends it again.
 type demo struct {
 	cmd   demoCmd
@@ -63,10 +56,13 @@ type demo struct {
 	ends  []func(context.Context) error // in the order of beginning
 	where embeddedAt
 
-	server  *ingest.Server
-	metrics *prometheus.Registry
-	sim     *graphsim.Sim
-	watcher *watcher
+	dir      string // of all files
+	keys     keyFiles
+	server   *ingest.Server
+	metrics  *prometheus.Registry
+	sim      *graphsim.Sim
+	watcher  *watcher
+	renewers []*renewer.Renewer // in the order of their start; the stopped ones nil
 }
 
 // embeddedAt are the addresses that a reader can be pointed to.
@@ -108,8 +104,12 @@ func (c demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 		case <-running.Done():
 		}
 	}()
+	var acts sync.WaitGroup
+	acts.Go(func() { d.play(running) })
 	// What is still pending at the end is among the differences.
 	err = d.sim.Run(running, graphsim.Limit{Items: c.Records, For: c.For})
+	cancel()
+	acts.Wait()
 	if err != nil && !errors.Is(err, graphsim.ErrPending) {
 		return err
 	}
@@ -123,6 +123,9 @@ func (c demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 func (d *demo) conclude(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*drainWithin)
 	defer cancel()
+	if err := d.endRenewers(ctx); err != nil {
+		return err
+	}
 	found, err := d.watcher.all(ctx)
 	if err != nil {
 		return err
@@ -132,6 +135,7 @@ func (d *demo) conclude(ctx context.Context) error {
 		return err
 	}
 	s := compare(d.sim.Ledger(), found, counts)
+	s.Subscriptions = subscriptionsOf(d.sim.Summary())
 	if err := s.print(d.t, d.cmd.JSON); err != nil {
 		return err
 	}
@@ -139,145 +143,6 @@ func (d *demo) conclude(ctx context.Context) error {
 		return fmt.Errorf("what was sent and what is in Kafka differ in %d places", s.Different)
 	}
 	return nil
-}
-
-// begin starts every part, in the order in which one needs the other.
-func (d *demo) begin(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "meetbridge-demo-")
-	if err != nil {
-		return fmt.Errorf("make a directory for keys: %w", err)
-	}
-	d.onEnd(func(context.Context) error { return os.RemoveAll(dir) })
-	made, err := makeKeys(dir, "demo", 2048, "all", time.Now())
-	if err != nil {
-		return err
-	}
-	if err := d.beginKafka(ctx); err != nil {
-		return err
-	}
-	var listeners [3]net.Listener
-	for i := range listeners {
-		if listeners[i], err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
-			return fmt.Errorf("listen on loopback: %w", err)
-		}
-		d.onEnd(func(context.Context) error { _ = listeners[i].Close(); return nil }) // closed already unless begin failed
-	}
-	if err := d.beginGraph(made, listeners[0], "http://"+listeners[1].Addr().String()); err != nil {
-		return err
-	}
-	if err := d.sim.Start(ctx); err != nil {
-		return err
-	}
-	d.onEnd(d.sim.Stop)
-	return d.beginIngest(ctx, made, listeners)
-}
-
-// beginKafka starts the broker and the registry, makes the topics, and begins
-// to read them.
-func (d *demo) beginKafka(ctx context.Context) error {
-	broker, err := embedded.Start(embedded.Config{}, d.t.log)
-	if err != nil {
-		return err
-	}
-	d.onEnd(func(context.Context) error { return broker.Close() })
-	d.where = embeddedAt{kafka.Config{Brokers: broker.KafkaAddrs()}, kafka.RegistryConfig{URL: broker.RegistryURL()}}
-	client, err := connect(ctx, d.where.kafka, d.t.log)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if _, err := kafka.ApplyTopics(ctx, kadm.NewClient(client), kafka.WantedTopics(demoPrefix, demoPartitions, -1)); err != nil {
-		return err
-	}
-	d.watcher, err = watch(ctx, d.t, d.where, d.cmd.JSON)
-	if err != nil {
-		return err
-	}
-	d.onEnd(d.watcher.close)
-	return nil
-}
-
-func (d *demo) beginGraph(made keyFiles, authority net.Listener, ingestURL string) error {
-	certificates, err := readCertificates([]string{made.Certificate})
-	if err != nil {
-		return err
-	}
-	states, err := clientStates(made.ClientStateKeys)
-	if err != nil {
-		return err
-	}
-	cfg := graphsim.Config{
-		Seed: d.cmd.Seed, Rate: d.cmd.Rate, Listener: authority, AppIDs: []string{demoApp},
-		NotificationURL: ingestURL + ingest.PathNotifications, LifecycleURL: ingestURL + ingest.PathLifecycle,
-		Certificates: certificates, ClientState: states, Log: d.t.log,
-	}
-	cfg.Faults = cfg.AllForgeries(forgeryEvery)
-	if d.cmd.Faults == "off" {
-		cfg.Faults = graphsim.Faults{Every: map[graphsim.Fault]int{}}
-		for _, f := range graphsim.FaultList() {
-			cfg.Faults.Every[f.Fault] = -1
-		}
-	}
-	if d.sim, err = graphsim.New(cfg); err != nil {
-		return usageError{err}
-	}
-	return nil
-}
-
-const (
-	demoPrefix = "teams."
-	demoApp    = "d3300000-0000-4000-8000-000000000001"
-)
-
-func (d *demo) beginIngest(ctx context.Context, made keyFiles, listeners [3]net.Listener) error {
-	cfg, err := ingestDefaults()
-	if err != nil {
-		return err
-	}
-	cfg.Kafka, cfg.Registry, cfg.TopicPrefix, cfg.TopicPartitions = d.where.kafka, d.where.registry, demoPrefix, demoPartitions
-	cfg.Listener, cfg.AdminListener = listeners[1], listeners[2]
-	cfg.EntraAuthority = "http://" + listeners[0].Addr().String()
-	cfg.EntraSTS = cfg.EntraAuthority + "/sts"
-	cfg.AppIDs = []string{demoApp}
-	cfg.DecryptionKeys, cfg.ClientStateKeys = filepath.Dir(made.DecryptionKey), made.ClientStateKeys
-	d.metrics = prometheus.NewRegistry()
-	cfg.Metrics = d.metrics
-	// Not ctx: what was sent before it ended is still to be taken.
-	if d.server, err = ingest.New(context.WithoutCancel(ctx), cfg, d.t.log); err != nil {
-		return err
-	}
-	d.onEnd(d.server.Stop)
-	d.server.Start()
-	if err := d.awaitReady(ctx); err != nil {
-		return err
-	}
-	return d.sim.Handshake(ctx, "http://"+d.server.Addr()+ingest.PathNotifications)
-}
-
-// awaitReady waits until ingest says that it has all that it needs.
-func (d *demo) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.server.AdminAddr()+"/readyz", http.NoBody)
-		if err != nil {
-			return fmt.Errorf("ask whether ingest is ready: %w", err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err == nil {
-			err = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("ingest does not become ready: %w", ctx.Err())
-		case <-d.server.Done():
-			return d.server.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // announce says what runs where.

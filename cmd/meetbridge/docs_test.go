@@ -17,7 +17,9 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"meetbridge/bridge"
+	"meetbridge/bridge/graph"
 	"meetbridge/bridge/kafka"
+	"meetbridge/renewer"
 	"meetbridge/schemas"
 )
 
@@ -41,7 +43,7 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := parser.Model.Node
+	root, metrics := parser.Model.Node, processMetrics(t)
 	parts := map[string]string{
 		"commands": commandsTable(root),
 		"help":     allHelp(t, root),
@@ -49,6 +51,12 @@ func TestDocs(t *testing.T) {
 		"topics":   topicsTable(),
 		"reasons":  reasonsTable(),
 		"records":  recordsTables(t),
+
+		"alarms":          alarmsList(readAlarms(t)),
+		"metrics-ingest":  metricsTable(metrics["ingest"]),
+		"metrics-renewer": metricsTable(metrics["renewer"]),
+		"subscriptions":   renewer.Reference(),
+		"permissions":     permissionsTable(),
 	}
 	for name, content := range parts {
 		if strings.Contains(content, "§") {
@@ -214,6 +222,30 @@ func reasonsTable() string {
 	b.WriteString("| reason | means | rate-limited | can be replayed |\n|---|---|---|---|\n")
 	for _, r := range bridge.Reasons() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Reason, r.Means, yes(r.Limited), yes(r.Replayable))
+	}
+	return b.String()
+}
+
+// permissionsTable says what an application must be permitted for each resource.
+func permissionsTable() string {
+	of := map[string][]string{}
+	var order []string
+	for _, r := range renewer.Resources() {
+		p := graph.PermissionFor(r.Path)
+		if of[p] == nil {
+			order = append(order, p)
+		}
+		of[p] = append(of[p], "`"+r.Path+"`")
+	}
+	var b strings.Builder
+	b.WriteString("| permission | for |\n|---|---|\n")
+	for _, p := range order {
+		if name := code(p); name != "" {
+			fmt.Fprintf(&b, "| %s | %s |\n", name, strings.Join(of[p], ", "))
+		}
+	}
+	if rest := of[""]; rest != nil {
+		fmt.Fprintf(&b, "| not known here; see Graph's documentation | %s |\n", strings.Join(rest, ", "))
 	}
 	return b.String()
 }

@@ -34,8 +34,10 @@ type graphsimCmd struct {
 	Listen          string        `default:"127.0.0.1:8090" placeholder:"HOST:PORT" group:"Trust" help:"Address of the simulated sign-in authority, which serves the key sets."`
 	AuthorityURL    string        `placeholder:"URL" group:"Trust" help:"Base URL of the authority as ingest reaches it (its --entra-authority). Unset: http:// and --listen. Its --entra-sts is this and /sts."`
 	AppIDs          []string      `name:"app-ids" placeholder:"ID" group:"Trust" help:"Application ids that own the subscriptions. Unset: one made from the seed."`
+	TenantIDs       []string      `name:"tenant-ids" placeholder:"ID" group:"Trust" help:"Ids of the tenants, GUIDs. Unset: two made from the seed."`
 	Certificates    []string      `placeholder:"PATH" group:"Trust" help:"Certificates to seal for: PEM files named <id>.pem, or directories of such. Unset: nothing is sealed."`
 	ClientStateKeys string        `placeholder:"FILE" group:"Trust" help:"File of client-state keys that ingest has too. Unset: the literal value graphsim-secret-client-state."`
+	API             apiFlags      `embed:"" prefix:"api-" group:"Subscriptions API"`
 	Ledger          string        `placeholder:"FILE" help:"File that gets a JSON line for each item sent: what it was and what became of it."`
 	JSON            bool          `name:"json" help:"Print the summary as a JSON object."`
 }
@@ -55,6 +57,8 @@ Examples:
   meetbridge graphsim --app-ids sim --certificates keys/certificates \
       --client-state-keys keys/client-state.keys
   meetbridge graphsim --items 1000 --rate 0 --ledger sent.jsonl --json
+  meetbridge graphsim --api-dir sim --certificates keys/certificates   with the API that
+                            meetbridge renewer asks for subscriptions
   meetbridge graphsim --for 1m --faults forgeries=200,big_payload=off
 
 Faults:
@@ -72,26 +76,50 @@ func (c graphsimCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	cfg.OnEntry = ledger.add
-	if cfg.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
-		return errors.Join(mistyped(listenHint(fmt.Errorf("listen on --listen %q: %w", c.Listen, err), "--listen")), ledger.close())
+	if err := c.listen(ctx, &cfg); err != nil {
+		return errors.Join(err, ledger.close())
 	}
-	sim, err := graphsim.New(cfg)
+	sim, err := graphsim.New(cfg) // which closes the listeners in the end
 	if err != nil {
-		return errors.Join(usageError{err}, cfg.Listener.Close(), ledger.close())
+		return errors.Join(usageError{err}, ledger.close())
 	}
 	err = sim.Start(ctx)
-	if err == nil {
+	switch {
+	case err != nil:
+	case cfg.API != nil:
+		err = c.API.desire(sim, c)
+	default:
 		// Graph asks when a subscription is made. Here it is a hint only: the
 		// endpoint may come up later.
 		if err := sim.Handshake(ctx, cfg.NotificationURL); err != nil && ctx.Err() == nil {
 			t.log.Warn("the endpoint does not answer Graph's question for reachability yet", "error", err)
 		}
+	}
+	if err == nil {
 		err = sim.Run(ctx, graphsim.Limit{Items: c.Items, For: c.For})
 	}
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 	defer cancel()
 	err = errors.Join(err, sim.Stop(stopCtx), ledger.close())
 	return errors.Join(err, c.report(t, sim.Summary()))
+}
+
+// listen binds the addresses.
+func (c graphsimCmd) listen(ctx context.Context, cfg *graphsim.Config) (err error) {
+	bind := func(addr, flag string) (net.Listener, error) {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			return nil, mistyped(listenHint(fmt.Errorf("listen on %s %q: %w", flag, addr, err), flag))
+		}
+		return l, nil
+	}
+	if cfg.Listener, err = bind(c.Listen, "--listen"); err != nil || cfg.API == nil {
+		return err
+	}
+	if cfg.API.Listener, err = bind(c.API.Listen, "--api-listen"); err != nil {
+		return errors.Join(err, cfg.Listener.Close())
+	}
+	return nil
 }
 
 // report prints the summary, and returns an error if anything genuine was not
@@ -132,8 +160,12 @@ func (c graphsimCmd) config(t *terminal) (graphsim.Config, error) {
 	if err != nil {
 		return graphsim.Config{}, err
 	}
+	api, err := c.API.config()
+	if err != nil {
+		return graphsim.Config{}, err
+	}
 	return graphsim.Config{
-		Seed: c.Seed, Rate: c.Rate, BatchMax: c.BatchMax, Drain: c.Drain, Faults: faults,
+		API: api, TenantIDs: c.TenantIDs, Seed: c.Seed, Rate: c.Rate, BatchMax: c.BatchMax, Drain: c.Drain, Faults: faults,
 		NotificationURL: c.NotificationURL, LifecycleURL: c.LifecycleURL, AuthorityURL: c.AuthorityURL,
 		AppIDs: c.AppIDs, Certificates: certificates, ClientState: clientState,
 		Rules: graphsim.Rules{SlowDelay: c.Penalty, DropFor: c.Penalty}, Log: t.log,
@@ -151,9 +183,9 @@ func checkURLs(flags map[string]string) error {
 	return nil
 }
 
-// readCertificates returns the certificates of files and directories, each
-// under its file's name without ".pem".
-func readCertificates(paths []string) ([]graphsim.Certificate, error) {
+// certificateFiles returns the files that paths name: files, or directories of
+// files named *.pem.
+func certificateFiles(paths []string) ([]string, error) {
 	var files []string
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -169,6 +201,16 @@ func readCertificates(paths []string) ([]graphsim.Certificate, error) {
 			return nil, fmt.Errorf("read --certificates: %s holds no .pem file: make one with meetbridge keys new", path)
 		}
 		files = append(files, in...)
+	}
+	return files, nil
+}
+
+// readCertificates returns the certificates of files and directories, each
+// under its file's name without ".pem".
+func readCertificates(paths []string) ([]graphsim.Certificate, error) {
+	files, err := certificateFiles(paths)
+	if err != nil {
+		return nil, err
 	}
 	var out []graphsim.Certificate
 	for _, file := range files {

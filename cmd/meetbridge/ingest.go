@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"meetbridge/ingest"
 )
@@ -34,21 +30,6 @@ Examples:
                                       (takes what meetbridge graphsim --app-ids sim sends)`
 }
 
-// ingestDefaults returns what ingest runs with when nothing is set.
-func ingestDefaults() (ingest.Config, error) {
-	var grammar struct {
-		ingest.Config
-	}
-	parser, err := kong.New(&grammar, kong.NoDefaultHelp())
-	if err == nil {
-		_, err = parser.Parse(nil)
-	}
-	if err != nil {
-		return ingest.Config{}, fmt.Errorf("read the defaults of ingest: %w", err)
-	}
-	return grammar.Config, nil
-}
-
 // collectAt is by how many percent the heap grows before it is collected: a
 // quarter of Go's default, which keeps a process under full load within 64 MB.
 const collectAt = 25
@@ -71,12 +52,5 @@ func (c ingestCmd) Run(ctx context.Context, t *terminal) error {
 		return mistyped(err)
 	}
 	server.Start()
-	select {
-	case <-ctx.Done():
-	case <-server.Done():
-	}
-	failed := server.Err()
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-	defer cancel()
-	return errors.Join(failed, server.Stop(stopCtx))
+	return serve(ctx, server)
 }

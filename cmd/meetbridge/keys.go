@@ -19,6 +19,7 @@ import (
 
 type keysCmd struct {
 	New         keysNewCmd         `cmd:"" help:"Make a decryption key with its certificate, and the file of client-state keys."`
+	Rotate      keysRotateCmd      `cmd:"" reads:"renewer" help:"Lead through the change of a decryption key, or of a client-state key, to a new one."`
 	ClientState keysClientStateCmd `cmd:"" reads:"ingest" help:"Print a clientState for a subscription that is made elsewhere."`
 }
 
@@ -56,7 +57,7 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // Run makes the files and says what to do with them.
 func (c keysNewCmd) Run(t *terminal) error {
 	if c.ID == "" {
-		c.ID = "mb-" + time.Now().UTC().Format("20060102") + "-" + hex.EncodeToString(randomBytes(3))
+		c.ID = newKeyID(time.Now())
 	}
 	if !keyID.MatchString(c.ID) {
 		return usagef("--id is %q: use letters, digits, dots, dashes and underlines, 128 at most", c.ID)
@@ -72,6 +73,11 @@ func (c keysNewCmd) Run(t *terminal) error {
 		return t.printJSON(made)
 	}
 	return made.explain(t, c.Dir)
+}
+
+// newKeyID returns the name of a key that nobody has named.
+func newKeyID(now time.Time) string {
+	return "mb-" + now.UTC().Format("20060102") + "-" + hex.EncodeToString(randomBytes(3))
 }
 
 // makeKeys writes what only names ("all", "decryption", "client-state") below
@@ -170,9 +176,19 @@ func certificateOf(both []byte) []byte {
 // newClientStateKeys returns a file with one fresh key in it.
 func newClientStateKeys(now time.Time) []byte {
 	return []byte("# Keys that clientState values are made and proven with: \"<key id> <base64>\" a line.\n" +
-		"# The first one makes new values; every one proves. To rotate, put a new line on top\n" +
-		"# and drop the old one when no subscription has a value made with it.\n" +
-		"k" + strconv.FormatInt(now.Unix(), 36) + " " + base64.StdEncoding.EncodeToString(randomBytes(32)) + "\n")
+		"# The first one makes new values; every one proves. A new one comes in below, goes to\n" +
+		"# the top once every ingest process knows it, and drops the old one when no\n" +
+		"# subscription has a value of that: meetbridge keys rotate --only client-state.\n" +
+		string(newStateLine(newStateID(now))))
+}
+
+// newStateID returns the id of a client-state key that is made now; madeAt reads
+// it.
+func newStateID(now time.Time) string { return "k" + strconv.FormatInt(now.Unix(), 36) }
+
+// newStateLine returns the line of a fresh client-state key.
+func newStateLine(id string) []byte {
+	return []byte(id + " " + base64.StdEncoding.EncodeToString(randomBytes(32)) + "\n")
 }
 
 func randomBytes(n int) []byte {
@@ -198,9 +214,8 @@ func (k keyFiles) explain(t *terminal, dir string) error {
 	if err := t.table(rows, nil); err != nil {
 		return err
 	}
-	next := "An ingest that runs with this directory uses the new key within seconds. When all of\n" +
-		"them do, put the certificate into the subscriptions; keep the old key until no\n" +
-		"notification names it.\n"
+	next := fmt.Sprintf("An ingest that runs with this directory uses the new key within seconds. How to have\n"+
+		"the subscriptions change to it, and when the old one may go:\n  meetbridge keys rotate %s\n", dir)
 	if k.ClientStateKeys != "" {
 		next = fmt.Sprintf("Start with them (--app-ids: the applications that own the subscriptions):\n"+
 			"  meetbridge ingest --app-ids APP-ID --decryption-keys %s --client-state-keys %s\n",

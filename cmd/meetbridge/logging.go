@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 )
 
 // newLogger returns the process's logger on w. An empty level is info for the
@@ -18,7 +19,7 @@ func newLogger(level, format, command string, w io.Writer) (*slog.Logger, error)
 			return nil, fmt.Errorf("read --log-level: %w", err)
 		}
 		options.Level = l
-	case command == "ingest" || command == "broker" || command == "graphsim":
+	case slices.Contains([]string{"ingest", "renewer", "broker", "graphsim"}, command):
 		options.Level = slog.LevelInfo
 	}
 	if format == "json" {

@@ -23,7 +23,12 @@ const (
 	exitOK    = 0
 	exitWrong = 1 // the run or the check found something wrong
 	exitUsage = 2 // the command line, a variable or the configuration is wrong
+
+	exitDiffers = 3 // nothing is wrong, but something is to be done; only where a flag asks for it
 )
+
+// errDiffers ends the process with exitDiffers, all having been said.
+var errDiffers = errors.New("there is something to do")
 
 // usageError marks an error that the user mends by typing something else.
 type usageError struct{ error }
@@ -95,6 +100,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	}
 	if err == nil || errors.Is(err, errShown) {
 		return exitOK
+	}
+	if errors.Is(err, errDiffers) {
+		return exitDiffers
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")

@@ -29,8 +29,20 @@ type summary struct {
 	Reasons     map[string]int `json:"reasons"`     // quarantined, by reason
 	Limited     int            `json:"limited"`     // forgeries beyond the quarantine's rate: counted, not kept
 	Redelivered int            `json:"redelivered"` // deliveries that ingest recognised and did not produce again
-	Different   int            `json:"different"`   // how many differences there are; 0: all is well
-	Differences []string       `json:"differences"` // the first of them
+	// Subscriptions are what the renewer did with Graph.
+	Subscriptions subscriptionsSummary `json:"subscriptions"`
+
+	Different   int      `json:"different"`   // how many differences there are; 0: all is well
+	Differences []string `json:"differences"` // the first of them
+}
+
+// subscriptionsSummary counts what Graph was asked for.
+type subscriptionsSummary struct {
+	Alive   int `json:"alive"` // at the end
+	Created int `json:"created"`
+	Renewed int `json:"renewed"`
+	Changed int `json:"changed"` // of them, with another certificate or URL
+	Unheard int `json:"unheard"` // events for which no subscription was alive
 }
 
 // topicSummary is one row. Sent and Acked count items, Stored records.
@@ -132,6 +144,9 @@ func compare(sent []graphsim.Entry, found []record, c counted) summary {
 	for _, r := range found {
 		topic := strings.TrimPrefix(r.Topic, demoPrefix)
 		row(topic).Stored++
+		if topic == bridge.SubscriptionState.Topic() || topic == bridge.Gap.Topic() {
+			continue // the renewer's own
+		}
 		if r.Value == nil {
 			differ("no record that can be read: %s partition %d offset %d: %s", topic, r.Partition, r.Offset, r.Problem)
 			continue
@@ -260,6 +275,14 @@ func identityOfRecord(topic string, value map[string]any) identity {
 	}
 }
 
+// subscriptionsOf returns what the simulator's API counted.
+func subscriptionsOf(s graphsim.Summary) subscriptionsSummary {
+	lives := s.API.Lives
+	return subscriptionsSummary{
+		Alive: s.API.Living, Created: lives[graphsim.LifeCreated], Renewed: lives[graphsim.LifeRenewed], Changed: lives[graphsim.LifeChanged], Unheard: s.API.Unheard,
+	}
+}
+
 // print writes the summary as a table, or as a JSON object with the member
 // "summary".
 func (s summary) print(t *terminal, asJSON bool) error {
@@ -306,7 +329,8 @@ func (s summary) print(t *terminal, asJSON bool) error {
 	if s.Total.Duplicates > 0 {
 		unrecognised = fmt.Sprintf(" Not told from new events, and so stored again: %d.", s.Total.Duplicates)
 	}
-	return t.printf("\nRedeliveries recognised: %d.%s\nQuarantined: %s.\n%s\n", s.Redelivered, unrecognised, s.reasons(), verdict)
+	return t.printf("\nRedeliveries recognised: %d.%s\nQuarantined: %s.\nSubscriptions: %d made, %d renewals, %d alive.\n%s\n",
+		s.Redelivered, unrecognised, s.reasons(), s.Subscriptions.Created, s.Subscriptions.Renewed, s.Subscriptions.Alive, verdict)
 }
 
 func (s summary) reasons() string {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"meetbridge/bridge"
 	"meetbridge/bridge/kafka"
 )
 
@@ -39,7 +40,8 @@ func watch(ctx context.Context, t *terminal, at embeddedAt, asJSON bool) (*watch
 	}
 	client, err := connect(ctx, at.kafka, t.log,
 		kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+regexp.QuoteMeta(demoPrefix)),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.KeepControlRecords()) // the ends of transactions count as offsets, too
 	if err != nil {
 		return nil, err
 	}
@@ -61,23 +63,37 @@ func (w *watcher) read(ctx context.Context, t *terminal, d *decoder, asJSON bool
 			return
 		}
 		for _, r := range byTime(fetches) {
+			if r.Attrs.IsControl() {
+				w.take(r, nil, nil)
+				continue
+			}
 			rec := d.decode(ctx, r)
 			var err error
-			if asJSON {
+			switch {
+			case asJSON:
 				err = t.printJSON(rec)
-			} else {
+			case r.Topic == demoPrefix+bridge.SubscriptionState.Topic():
+				// The renewer's memory, twice for each call: nothing to read along.
+			default:
 				err = t.printf("%s\n", t.line(rec, lineStyle{prefix: demoPrefix, timeLayout: "15:04:05.000", shortKeys: true}))
 			}
-			w.mu.Lock()
-			w.found = append(w.found, rec)
-			w.next[partition{r.Topic, r.Partition}] = r.Offset + 1
-			w.err = err
-			w.mu.Unlock()
+			w.take(r, &rec, err)
 			if err != nil {
 				return
 			}
 		}
 	}
+}
+
+// take notes that r is read, and what it says, if anything.
+func (w *watcher) take(r *kgo.Record, said *record, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if said != nil {
+		w.found = append(w.found, *said)
+	}
+	w.next[partition{r.Topic, r.Partition}] = r.Offset + 1
+	w.err = err
 }
 
 // all returns every record in Kafka now, when the watcher has read them.

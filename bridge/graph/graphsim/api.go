@@ -1,6 +1,7 @@
 package graphsim
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -28,10 +29,15 @@ type API struct {
 	// Hosts are further names and addresses that the certificate is good for,
 	// beside those of URL, the Listener and the loopback.
 	Hosts []string
+	// CA, if set, is the authority that signs it, as NewCA made it: one that
+	// outlives the simulator. Nil: one is made.
+	CA []byte
 
-	// Apps may sign in. Default: one for each of Config.AppIDs with the secret
-	// DefaultSecret and every role.
+	// Apps may sign in. Default: one for each of Config.AppIDs with Secret and
+	// every role.
 	Apps []App
+	// Secret is the client secret of the default Apps; default DefaultSecret.
+	Secret string
 	// TokenLifetime of access tokens; default 1 h.
 	TokenLifetime time.Duration
 	// Vouched is how long the call that made, renewed or reauthorized a
@@ -84,8 +90,8 @@ type Call struct {
 	Fault          Fault     `json:"fault,omitempty"` // what was done to it on purpose
 }
 
-// DefaultSecret is the client secret of an app that Config.API.Apps does not
-// describe.
+// DefaultSecret is the client secret of an app that neither Config.API.Apps nor
+// Config.API.Secret gives one.
 const DefaultSecret = "graphsim-client-secret"
 
 // App is an application that may ask for access tokens.
@@ -139,7 +145,7 @@ func (a API) withDefaults(c Config) API {
 	}
 	if len(a.Apps) == 0 {
 		for _, id := range c.AppIDs {
-			a.Apps = append(a.Apps, App{ID: id, Secrets: []string{DefaultSecret}})
+			a.Apps = append(a.Apps, App{ID: id, Secrets: []string{cmp.Or(a.Secret, DefaultSecret)}})
 		}
 	}
 	return a

@@ -45,7 +45,7 @@ type apiCounts struct {
 
 func newAPIServer(c Config, r *registry, a *authority, ask func(ctx context.Context, url string) error) (*apiServer, error) {
 	dns, ips := c.API.names()
-	made, err := newCA(dns, ips, time.Now())
+	made, err := newCA(c.API.CA, dns, ips, time.Now())
 	if err != nil {
 		return nil, err
 	}
