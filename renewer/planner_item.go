@@ -20,8 +20,7 @@ type item struct {
 	at     int32   // index in later, -1 if it is not there
 	ready  int32   // index in its tenant's queue, -1 if it is not there
 	known  bool    // there is a state
-	turns  bool
-	out    bool // its action was handed out
+	out    bool    // its action was handed out
 }
 
 // moment is an instant in microseconds since 1970, which is how exactly a state
