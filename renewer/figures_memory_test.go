@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,14 +31,13 @@ const (
 	mostMemory  = 256 << 20
 )
 
-// envFigureDir makes the test's program the renewer whose memory is measured.
-const envFigureDir = "MEETBRIDGE_FIGURE_DIR"
+var figureDir = flag.String("figuredir", "", "makes the test's program the renewer whose memory is measured")
 
 // TestFigureMemory is a renewer process with 100,000 subscriptions: what it
 // takes at most while it takes over, calls Graph, and reads its changed file.
 func TestFigureMemory(t *testing.T) {
-	if dir := os.Getenv(envFigureDir); dir != "" {
-		lead(t, dir)
+	if *figureDir != "" {
+		lead(t, *figureDir)
 		return
 	}
 	const n = 100_000
@@ -65,8 +65,8 @@ func TestFigureMemory(t *testing.T) {
 			writeFigure(t, dir, "subscriptions.yaml", figureFile(n, c.item))
 			remember(t, e, filepath.Join(dir, "subscriptions.yaml"))
 
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestFigureMemory$", "-test.timeout", "10m")
-			cmd.Env = append(os.Environ(), envFigureDir+"="+dir, "GOMEMLIMIT="+memoryLimit, "GOGC=100")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestFigureMemory$", "-test.timeout", "10m", "-figuredir", dir)
+			cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit, "GOGC=100")
 			cmd.Stderr = os.Stderr
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
