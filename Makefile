@@ -6,10 +6,10 @@ TAGS        = -tags synctests
 LINT        = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME   ?= 10s
 
-.PHONY: help demo build test race lint fmt bench bench-openssl figures soak chaos fuzz generate check image stack stack-down clean
+.PHONY: help demo build test race lint fmt bench bench-openssl figures figures-renewer soak chaos fuzz generate check image stack stack-down clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## the whole bridge in one process: meetings and webinars land on Kafka topics as decoded records (ARGS="--records 50 --json")
 	@exec bin/meetbridge demo $(ARGS)
@@ -40,6 +40,9 @@ bench-openssl: ## Go's RSA, OpenSSL's through the build tag, and "openssl speed"
 
 figures: ## what docs/performance.md promises of answers, overload, outages, start and drain (5 minutes of a machine that does nothing else)
 	$(GO) test -tags figures -count 1 -timeout 20m -v -run 'AnswerTime|Overload|KafkaTrouble|ManyConnections|Start|Drain' ./ingest ./cmd/meetbridge | grep -v '^==='
+
+figures-renewer: ## 100,000 subscriptions: 30 days in virtual time, ingest's long absence, memory (20 minutes; DAYS=30)
+	$(GO) test -tags synctests,figures -count 1 -timeout 0 -v -run 'TestFigure' ./renewer -args -days $(or $(DAYS),30) | grep -v '^==='
 
 soak: ## ingest under full load for SOAK (default 10m): memory, and that everything acknowledged is stored
 	$(GO) test -tags figures -count 1 -timeout 0 -v -run TestSoak ./cmd/meetbridge -args -soak $(or $(SOAK),10m)

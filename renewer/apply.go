@@ -27,6 +27,9 @@ type order struct {
 	pass    *pass
 	// clientState is for what is created; "" otherwise.
 	clientState string
+	// careful has a replacement renew first what it is about to delete: where the
+	// URL does not answer Graph, nothing could be created in its place.
+	careful bool
 	// sought says which of what is listed matters; nil for anything but a list.
 	sought func(graph.Subscription) bool
 }
@@ -71,6 +74,9 @@ func (o *order) carryOut(ctx context.Context, m *metrics) []outcome {
 			return o.graph.Update(ctx, o.version, a.SubscriptionID, a.Patch())
 		})
 	case Replace:
+		if out.Err = c.rehearse(o); out.Err != nil {
+			break
+		}
 		out.Err = c.delete(o.version, a.SubscriptionID)
 		out.Deleted, out.Gone = out.Err == nil, statusOf(out.Err) == http.StatusNotFound
 		if out.Deleted || out.Gone {
@@ -145,6 +151,22 @@ func (c *calls) create(a Action, clientState string, o *Outcome) {
 	if err == nil {
 		o.Existing = &existing
 	}
+}
+
+// rehearse renews what is about to be replaced, if care is to be taken. That it
+// is gone, or cannot be renewed for good, is no reason to keep it.
+func (c *calls) rehearse(o *order) error {
+	if !o.careful {
+		return nil
+	}
+	a := o.actions[0]
+	_, err := counted(c, graph.OpUpdate, func() (graph.Subscription, error) {
+		return c.graph.Update(c.ctx, o.version, a.SubscriptionID, graph.Patch{ExpirationDateTime: a.Expires})
+	})
+	if err != nil && classify(err) == passing {
+		return err
+	}
+	return nil
 }
 
 func (c *calls) delete(v graph.Version, id string) error {

@@ -96,7 +96,7 @@ func BenchmarkTakeOver(b *testing.B) {
 			b.Fatal(len(read), err)
 		}
 		s = &shard{
-			lease: &Lease{}, store: store, counted: j.counted, log: log, shards: 1, ids: map[string]Key{}, lanes: map[string]*lane{},
+			lease: &Lease{}, store: store, counted: j.counted, log: log, shards: 1, lanes: map[string]*lane{},
 			wish: &wish{wanted: wanted, rules: DefaultRules(), keys: &bridge.ClientStateKeys{}},
 		}
 		s.begin(read, time.Now())

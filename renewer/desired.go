@@ -1,6 +1,7 @@
 package renewer
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"meetbridge/bridge/graph"
@@ -33,6 +35,7 @@ type Tenant struct {
 	NotificationURL string
 	LifecycleURL    string      // "" for none
 	Certificate     Certificate // zero for none
+	Removals        int         // how many subscriptions may be deleted though more are dropped than kept; see Rules.Removals
 	Where           string      // file:line
 }
 
@@ -79,25 +82,35 @@ func LoadDesired(path string) (*Wanted, []Fault, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
+	var text bytes.Buffer
+	err := copyBounded(&text, path)
+	return text.Bytes(), err
+}
+
+// copyBounded writes what stands in the file to w.
+func copyBounded(w io.Writer, path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return fmt.Errorf("%s is no regular file", path)
 	case info.Size() > maxDesiredFile:
-		return nil, tooLarge(path)
+		return tooLarge(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxDesiredFile+1))
-	if err == nil && len(text) > maxDesiredFile {
+	if text, is := w.(*bytes.Buffer); is {
+		text.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	n, err := io.Copy(w, io.LimitReader(f, maxDesiredFile+1))
+	if err == nil && n > maxDesiredFile {
 		err = tooLarge(path)
 	}
-	return text, err
+	return err
 }
 
 func tooLarge(path string) error {
@@ -110,7 +123,7 @@ func tooLarge(path string) error {
 func ParseDesired(text []byte, path string, now time.Time) (*Wanted, []Fault) {
 	l := &loader{
 		file: path, now: now, catalog: newCatalog(),
-		certificates: map[string]*certificateFile{}, places: map[place]*request{}, keys: map[Key]*request{},
+		certificates: map[string]*certificateFile{}, places: map[place]request{}, keys: map[Key]int32{},
 		counts: map[string]int{},
 	}
 	l.document(text)
@@ -162,18 +175,20 @@ func (w *Wanted) Compare(old *Wanted) Changes {
 		old = &Wanted{}
 	}
 	var c Changes
-	before := map[Key]Desired{}
-	for _, d := range old.Subscriptions {
-		before[d.Key] = d
+	before := make(map[Key]*Desired, len(old.Subscriptions))
+	for i := range old.Subscriptions {
+		before[old.Subscriptions[i].Key] = &old.Subscriptions[i]
 	}
-	for _, d := range w.Subscriptions {
-		b, had := before[d.Key]
-		delete(before, d.Key)
-		b.Where, b.ClientStateKeyID = d.Where, d.ClientStateKeyID
-		switch {
-		case !had:
+	for i := range w.Subscriptions {
+		d := &w.Subscriptions[i]
+		b := before[d.Key]
+		if b == nil {
 			c.Added = append(c.Added, d.Key)
-		case b != d:
+			continue
+		}
+		delete(before, d.Key)
+		was := *b
+		if was.Where, was.ClientStateKeyID = d.Where, d.ClientStateKeyID; was != *d {
 			c.Changed = append(c.Changed, d.Key)
 		}
 	}
@@ -202,5 +217,11 @@ func (w *Wanted) Compare(old *Wanted) Changes {
 }
 
 func compareKeys(a, b Key) int {
-	return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.ChangeType, b.ChangeType))
+	if c := strings.Compare(a.TenantID, b.TenantID); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Resource, b.Resource); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ChangeType, b.ChangeType)
 }

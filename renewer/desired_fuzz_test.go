@@ -20,7 +20,7 @@ func FuzzDesired(f *testing.F) {
 	} {
 		f.Add([]byte(desiredHead + "      - " + item + "\n"))
 	}
-	for _, text := range []string{"", "~", "tenants: []", "tenants:\n\t- x", "a: &a [*a]", "--- a\n--- b", "\x00", "defaults: {lifetime: 90s}\ntenants: [{id: x}]"} {
+	for _, text := range []string{"", "~", "tenants: []", "tenants:\n\t- x", "a: &a [*a]", "--- a\n--- b", "tenants: [&t {id: x, subscriptions: [all chats]}, *t]", "\x00", "defaults: {lifetime: 90s}\ntenants: [{id: x}]"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -51,6 +51,10 @@ func settings() []setting {
 		{keyDecryptionCertID, tenant, "its id, as ingest's file of the key is named (default: the name of the file without .pem)"},
 		{keyRich, tenant + ", " + item, "`false` for basic notifications (default: rich where they are to be had)"},
 		{keyLifetime, tenant + ", " + item, fmt.Sprintf("how long a subscription lives unless renewed, as `3d`, `12h` or `90m` (default: the longest that Graph allows, less %s)", days(margin))},
+		{
+			keyMaxRemovals, tenant, "how many subscriptions may be deleted because this file asks for them no longer, where it drops more of the tenant than it asks for; " +
+				"others are kept alive until it says so (default: 20)",
+		},
 		{keyChangeTypes, item, "list of `created`, `updated`, `deleted` (default: all that the resource has)"},
 		{keyQueryOptions, item, "notificationQueryOptions, passed on as they are"},
 		{keyChannels, item, "beside `team`: ids of the channels whose messages are desired"},

@@ -62,12 +62,16 @@ func (l *loader) subscriptions(m map[string]*yaml.Node, t *Tenant) {
 		l.fault(n, `write a list, as - all: transcripts`, "%s is %s", keySubscriptions, kindOfNode(n))
 		return
 	}
-	for _, item := range l.sequence(n) {
+	items := l.sequence(n)
+	for i, item := range items {
 		if len(l.wanted.Subscriptions) >= maxSubscriptions {
 			l.fault(item, "use several files, and a renewer for each", "there are more than %d subscriptions", maxSubscriptions)
 			return
 		}
 		l.subscription(item, m, t)
+		if n.Anchor == "" { // nobody asks for it again, and of a large file it is most of the memory
+			items[i], n.Content[i] = nil, nil
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	keyNotificationURL, keyLifecycleURL           = "notification_url", "lifecycle_url"
 	keyDecryptionCertificate, keyDecryptionCertID = "decryption_certificate", "decryption_certificate_id"
 	keyRich, keyLifetime                          = "rich", "lifetime"
+	keyMaxRemovals                                = "max_removals"
 )
 
 func credentialKeys() []string { return []string{keySecretFile, keyCertificateFile, keyToken} }
@@ -35,7 +36,7 @@ func credentialKeys() []string { return []string{keySecretFile, keyCertificateFi
 func tenantKeys() []string {
 	return []string{
 		keyCloud, keyGraphURL, keyAuthorityURL, keyClientID, keySecretFile, keyCertificateFile, keyToken,
-		keyNotificationURL, keyLifecycleURL, keyDecryptionCertificate, keyDecryptionCertID, keyRich, keyLifetime,
+		keyNotificationURL, keyLifecycleURL, keyDecryptionCertificate, keyDecryptionCertID, keyRich, keyLifetime, keyMaxRemovals,
 	}
 }
 
@@ -99,6 +100,9 @@ func (l *loader) tenant(n *yaml.Node, defaults map[string]*yaml.Node, seen map[s
 	t.NotificationURL = l.url(n, m, keyNotificationURL, true)
 	t.LifecycleURL = l.url(n, m, keyLifecycleURL, false)
 	t.Certificate = l.certificate(m)
+	if r := m[keyMaxRemovals]; r != nil {
+		t.Removals = l.count(r, keyMaxRemovals)
+	}
 	l.wanted.Tenants = append(l.wanted.Tenants, t)
 	l.subscriptions(m, &t)
 }

@@ -136,6 +136,24 @@ func TestDesiredDefaults(t *testing.T) {
 	}
 }
 
+// How many removals a person allows stands under a tenant, or for all of them.
+func TestDesiredRemovals(t *testing.T) {
+	t.Parallel()
+	dir := desiredDir(t)
+	for _, tc := range []struct {
+		text string
+		want int
+	}{
+		{desiredHead, 0},
+		{strings.Replace(desiredHead, "    subscriptions:", "    max_removals: 500\n    subscriptions:", 1), 500},
+		{"defaults:\n  max_removals: 40\n" + desiredHead, 40},
+	} {
+		if got := wanted(t, dir, tc.text).Tenants[0].Removals; got != tc.want {
+			t.Errorf("%d removals are allowed, want %d", got, tc.want)
+		}
+	}
+}
+
 // Short forms stand for all that people mean.
 func TestDesiredForms(t *testing.T) {
 	t.Parallel()

@@ -28,15 +28,15 @@ type loader struct {
 	nodes   int // looked at
 
 	certificates map[string]*certificateFile
-	keys         map[Key]*request
-	places       map[place]*request
+	keys         map[Key]int32 // lines
+	places       map[place]request
 	counts       map[string]int // subscriptions of each tenant
 }
 
 // request is where something was asked for.
 type request struct {
-	line    int
-	changes string
+	line int32
+	at   int32 // index in Wanted.Subscriptions
 }
 
 // fault notes what is wrong at n.
@@ -146,6 +146,9 @@ func (l *loader) sequence(n *yaml.Node) []*yaml.Node {
 	}
 	items := make([]*yaml.Node, 0, len(n.Content))
 	for _, item := range n.Content {
+		if item == nil { // read before, within a tenant that stands there twice
+			continue
+		}
 		if !l.look(item) {
 			break
 		}
@@ -173,6 +176,20 @@ func (l *loader) boolean(n *yaml.Node, key string) bool {
 		return false
 	}
 	return strings.EqualFold(n.Value, "true")
+}
+
+// count reads how many subscriptions something is said of.
+func (l *loader) count(n *yaml.Node, key string) int {
+	text, ok := l.text(n, key)
+	if !ok {
+		return 0
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil || n.Tag != "!!int" || count < 0 || count > maxSubscriptions {
+		l.fault(n, fmt.Sprintf("write a number of subscriptions, up to %d", maxSubscriptions), "%s is %.40q", key, text)
+		return 0
+	}
+	return count
 }
 
 // duration reads a length of time: Go's spelling, with d for days.

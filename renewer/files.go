@@ -66,12 +66,10 @@ func (d *desiredFile) read() ([]Fault, error) {
 // digestNow returns one digest of all files. Those that cannot be read count
 // too.
 func (d *desiredFile) digestNow() (sum [sha256.Size]byte, err error) {
-	text, err := readBounded(d.path)
-	if err != nil {
+	h := sha256.New()
+	if err := copyBounded(h, d.path); err != nil { // at every look: nothing is held of it
 		return sum, err
 	}
-	h := sha256.New()
-	_, _ = h.Write(text)
 	if d.wanted != nil {
 		for _, path := range d.wanted.Files {
 			text, err := os.ReadFile(path)
@@ -138,6 +136,7 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	}
 	changes := wanted.Compare(before.wanted)
 	r.wish.Store(w)
+	r.desired.wanted = w.wanted // so that there is one of it
 	r.metrics.wanted.Set(float64(len(wanted.Subscriptions)))
 	r.log.InfoContext(ctx, "desired subscriptions read", "tenants", len(wanted.Tenants), "subscriptions", len(wanted.Subscriptions),
 		"added", len(changes.Added), "removed", len(changes.Removed), "changed", len(changes.Changed), "client_state_key", w.keys.MinterID())

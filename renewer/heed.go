@@ -48,7 +48,7 @@ func (s *shard) heed(batch []received) {
 }
 
 func (s *shard) consider(p *pending, now time.Time) {
-	key, known := s.ids[strings.ToLower(p.SubscriptionID)]
+	key, known := s.planner.Named(p.SubscriptionID)
 	switch {
 	case p.SubscriptionID == "":
 		s.counted.notices["unreadable"].Inc()

@@ -21,6 +21,7 @@ type lane struct {
 	busy      int       // calls under way
 	until     time.Time // Graph's limits have no room for the first that is due before
 	readUntil time.Time // nor for reads
+	trouble   trouble
 	linger    time.Duration
 	reads     map[graph.Version]*reads
 }
@@ -74,8 +75,12 @@ func (s *shard) choose(now time.Time) (orders []*order, next time.Time) {
 	waiting := 0
 	for _, tenant := range tenants {
 		l := s.lane(tenant)
-		more := true
+		more, sick := true, time.Time{}
 		for l.busy < laneWidth && !now.Before(l.until) {
+			var ok bool
+			if sick, ok = l.trouble.open(now); !ok {
+				break
+			}
 			var a Action
 			if a, more = s.planner.Pop(tenant, now); !more {
 				break
@@ -83,12 +88,20 @@ func (s *shard) choose(now time.Time) (orders []*order, next time.Time) {
 			if o := s.prepare(l, a, now); o != nil {
 				orders = append(orders, o)
 				l.busy++
+				l.trouble.begun(a.Kind)
 			}
 		}
 		if more {
+			for a, ok := s.planner.PopRead(tenant, now); ok; a, ok = s.planner.PopRead(tenant, now) {
+				_ = s.prepare(l, a, now) // it is made when reads are ripe
+			}
 			waiting++
-			if l.busy < laneWidth { // else an answer wakes it
+			switch {
+			case l.busy >= laneWidth: // an answer wakes it
+			case now.Before(l.until):
 				next = earlier(next, l.until)
+			default:
+				next = earlier(next, sick)
 			}
 		}
 	}
@@ -133,7 +146,7 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 	}
 	kind := kindOf(a.Kind)
 	if wait := s.limits.take(c.account, kind, now); wait > 0 {
-		s.counted.held[kind].Inc()
+		s.counted.throttled[kind].Inc()
 		if a.Kind == List {
 			s.postponeList(a.TenantID, now.Add(wait), now)
 			return nil
@@ -162,6 +175,7 @@ func (s *shard) prepare(l *lane, a Action, now time.Time) *order {
 	case Renew:
 		o.actions[0].Changes = s.announced(a)
 	case Create, Replace:
+		o.careful = l.trouble.failed > 0
 		var err error
 		if o.clientState, err = s.wish.clientState(a.TenantID); err != nil {
 			s.finish(outcome{Action: a, Outcome: Outcome{Err: err}}, now)
@@ -214,7 +228,7 @@ func (s *shard) takeReads(tenant string, l *lane, orders []*order, now time.Time
 			for ; n < min(len(r.actions), graph.MaxBatch); n++ {
 				if wait := s.limits.take(c.account, readCall, now); wait > 0 {
 					l.readUntil = now.Add(wait)
-					s.counted.held[readCall].Inc()
+					s.counted.throttled[readCall].Inc()
 					if wait > l.linger+time.Second { // Graph's Retry-After: renewals must not wait for it
 						s.dropReads(r, errPaused, now)
 					}

@@ -124,7 +124,8 @@ type metrics struct {
 	took          map[graph.Op]prometheus.Observer
 	inFlight      prometheus.Gauge
 	waiting       prometheus.Gauge
-	held          map[callKind]prometheus.Counter
+	throttled     map[callKind]prometheus.Counter
+	removals      prometheus.Gauge
 	pauses        map[callKind]prometheus.Counter
 	notices       map[string]prometheus.Counter
 	terms         map[string]prometheus.Counter
@@ -156,7 +157,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 	m := &metrics{
 		subscriptions: map[Status]map[bridge.Kind]prometheus.Gauge{}, actions: map[ActionKind]map[Result]prometheus.Counter{},
 		requests: map[graph.Op]map[string]prometheus.Counter{}, took: map[graph.Op]prometheus.Observer{},
-		held: map[callKind]prometheus.Counter{}, pauses: map[callKind]prometheus.Counter{},
+		throttled: map[callKind]prometheus.Counter{}, pauses: map[callKind]prometheus.Counter{},
 		openGaps: gauges("open_gaps", "Desired subscriptions of the shards led here for which a gap is open: they are not known to be alive.").WithLabelValues(),
 		inFlight: gauges("calls_in_flight", "Calls to Graph under way.").WithLabelValues(),
 		waiting:  gauges("tenants_waiting", "Tenants with actions that are due and wait: for Graph's limits, for Retry-After, or for calls before them.").WithLabelValues(),
@@ -169,6 +170,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 			"Certificates that the file names and that not every ingest process has announced the key of: no living subscription is moved to them.").WithLabelValues(),
 	}
 	m.tokenless = gauges("tenants_without_token", "Tenants for which the sign-in authority gives no token: nothing can be done there.").WithLabelValues()
+	m.removals = gauges("removals_held", "Subscriptions of the shards led here that the file asks for no longer and that are kept alive nevertheless, since it drops more of their tenant than it asks for. Ask for them again, or let them go by max_removals.").WithLabelValues()
 	m.subscriptionGauges(gauges("subscriptions", "Subscriptions of the shards led here, by status and by the record type that their notifications become.", "status", "record"))
 	m.gaps = pair(counter("gaps_total", "Gap records written, by whether they open a gap or close it.", "event"), "opened", "closed")
 	actions := counter("actions_total", "Actions carried out, by how they ended.", "action", "result")
@@ -182,7 +184,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 	held := counter("held_total", "Times that due actions were held back to stay within Graph's limits, by how Graph counts them.", "kind")
 	pauses := counter("paused_total", "Times that Graph asked to wait (Retry-After), by how it counts the call.", "kind")
 	for k := range callKinds {
-		m.held[k], m.pauses[k] = held.WithLabelValues(k.String()), pauses.WithLabelValues(k.String())
+		m.throttled[k], m.pauses[k] = held.WithLabelValues(k.String()), pauses.WithLabelValues(k.String())
 	}
 	m.notices = closed(counter("notices_total", "Lifecycle notices read, by whether they made a difference.", "effect"), "heeded", "stale", "unknown", "unreadable")
 	m.terms = closed(counter("terms_total", "Times that leading a shard began, and ended, by why.", "event"), "won", "lost", "given_back", "fenced", "failed")
@@ -271,6 +273,16 @@ func (m *metrics) committed(states int, gaps []Gap, took time.Duration, err erro
 		for _, g := range gaps {
 			m.gaps[!g.To.IsZero()].Inc()
 		}
+	}
+}
+
+// held makes what is held back count, in the place of what was.
+func (m *metrics) held(was, is map[string]Held) {
+	for _, h := range was {
+		m.removals.Sub(float64(h.Removals))
+	}
+	for _, h := range is {
+		m.removals.Add(float64(h.Removals))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // What is due depends on its arguments alone: planning again yields the same
 // until Begin or Finish has changed a state.
 func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
-	in := newScene(w)
+	in := newScene(w, &r)
 	var due []Action
 	add := func(a Action) {
 		if a.due(now) {
@@ -35,23 +35,32 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 	}
 	if matched < len(actual) {
 		in.want(w)
+		var undesired []State
 		for k, s := range actual {
-			if in.wanted[k] != nil {
-				continue
+			if in.wish(k) == nil {
+				in.count(&s)
+				in.note(&s)
+				undesired = append(undesired, s)
 			}
-			if in.leaves(&s) {
-				in.leaving[s.place()]++
-			}
-			in.note(&s)
-			add(r.next(now, nil, &s, in))
+		}
+		for i := range undesired {
+			add(r.next(now, nil, &undesired[i], in))
 		}
 		due = slices.DeleteFunc(due, func(a Action) bool { return a.Kind == Create && in.leaving[a.place()] > 0 })
 	}
 	for tenant, at := range in.orphans {
 		add(listAction(tenant, at))
 	}
-	slices.SortFunc(due, func(a, b Action) int { return before(&a, &b) })
-	return due
+	order := make([]*Action, len(due)) // they are large to move
+	for i := range due {
+		order[i] = &due[i]
+	}
+	slices.SortFunc(order, before)
+	sorted := make([]Action, len(due))
+	for i, a := range order {
+		sorted[i] = *a
+	}
+	return sorted
 }
 
 func listAction(tenant string, due time.Time) Action {
@@ -77,12 +86,14 @@ const (
 // before is the order of actions: by rank, then by deadline, then by how long
 // they have been due.
 func before(a, b *Action) int {
-	return cmp.Or(
-		cmp.Compare(a.rank, b.rank),
-		a.Deadline.Compare(b.Deadline),
-		a.Due.Compare(b.Due),
-		cmp.Compare(a.TenantID, b.TenantID),
-		cmp.Compare(a.Resource, b.Resource),
-		cmp.Compare(a.ChangeType, b.ChangeType),
-	)
+	if a.rank != b.rank {
+		return cmp.Compare(a.rank, b.rank)
+	}
+	if c := a.Deadline.Compare(b.Deadline); c != 0 {
+		return c
+	}
+	if c := a.Due.Compare(b.Due); c != 0 {
+		return c
+	}
+	return compareKeys(a.Key, b.Key)
 }

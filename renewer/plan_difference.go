@@ -61,11 +61,15 @@ type FieldChange struct {
 // tenants, if it was asked: with it, the plan knows what would be adopted and
 // what belongs to others.
 func Differences(now time.Time, w *Wanted, actual map[Key]State, listed map[string][]graph.Subscription, r Rules) []Difference {
-	in := newScene(w)
+	in := newScene(w, &r)
 	in.want(w)
 	known := map[string]bool{} // ids
 	for k := range actual {
-		known[actual[k].SubscriptionID] = true
+		s := actual[k]
+		known[s.SubscriptionID] = true
+		if in.wish(k) == nil {
+			in.count(&s)
+		}
 	}
 	var all []Difference
 	for i := range w.Subscriptions {
@@ -90,7 +94,7 @@ func Differences(now time.Time, w *Wanted, actual map[Key]State, listed map[stri
 		}
 	}
 	for k := range actual {
-		if s := actual[k]; in.wanted[k] == nil && s.Status != Deleted {
+		if s := actual[k]; in.wish(k) == nil && s.Status != Deleted {
 			all = append(all, r.undesired(now, &s, in))
 		}
 	}
@@ -210,6 +214,8 @@ func (r *Rules) undesired(now time.Time, s *State, in *scene) Difference {
 		diff.Kind, diff.Stuck, diff.Why = LeftAlone, true, "its state was written by another version, or is broken"
 	case s.Intent != "":
 		diff.Kind, diff.Why = LeftAlone, "the renewer is about to "+string(s.Intent)+" it"
+	case in.spares(s):
+		diff.Kind, diff.Why = LeftAlone, in.whySpared(s.TenantID)
 	case a.Kind == Forget && s.SubscriptionID != "" && !a.due(now):
 		diff.Kind, diff.Why = LeftAlone, a.Why
 	case a.Kind == Forget:

@@ -135,6 +135,17 @@ func spread(wait time.Duration, s *State) time.Duration {
 	return time.Duration(float64(wait) * (1 + s.chance().of(s.Attempts)/5))
 }
 
+// relieve returns s to be tried at once, if it waits after a failure that was
+// none of its own and whose cause has ended.
+func relieve(s State, now time.Time) (State, bool) {
+	waits := s.Attempts > 0 && s.Intent == "" && s.NextAttemptAt.After(now) &&
+		(s.ErrorStatus == 0 || classify(&graph.Error{Status: s.ErrorStatus, Message: s.Error}) == passing)
+	if waits {
+		s.NextAttemptAt = time.Time{}
+	}
+	return s, waits
+}
+
 // succeed forgets the failures.
 func (s *State) succeed() {
 	s.NextAttemptAt, s.Attempts = time.Time{}, 0

@@ -16,6 +16,8 @@ func (r *Rules) next(now time.Time, d *Desired, s *State, in *scene) Action {
 		return r.create(now, d, &State{Key: d.Key}, in, "there is none")
 	case s.Status == Aside, s.Intent != "":
 		return Action{} // not understood, or under way; an orphan waits for the list
+	case d == nil && in.spares(s):
+		return r.spare(now, s, in)
 	case d == nil:
 		return r.leave(now, s, in)
 	case s.SubscriptionID == "":
@@ -63,7 +65,7 @@ func (r *Rules) leave(now time.Time, s *State, in *scene) Action {
 		a.Kind, a.Due = Forget, time.Time{}
 	case r.lapsed(now, s):
 		a.Kind, a.Due, a.Why = Forget, time.Time{}, "no longer desired, and expired"
-	case !in.tenants[s.TenantID]:
+	case in.tenants[s.TenantID] == nil:
 		a.Kind, a.Due, a.Why = Forget, s.ExpiresAt.Add(r.Slack), "its tenant is no longer listed, so it is left to expire"
 	default:
 		a.Kind = Delete
@@ -87,7 +89,10 @@ func (r *Rules) keep(now time.Time, d *Desired, s *State) Action {
 		a.Due, a.Why, a.rank = s.AskedAt, "Graph asks to reauthorize it", rankAsked
 	}
 	a = r.replacing(now, a, d, s)
-	if now.After(r.lapsing(s)) {
+	switch {
+	case !now.Before(s.ExpiresAt):
+		a.rank = rankCreate // unless the clock is wrong it is dead, and what can be saved goes first
+	case now.After(r.lapsing(s)):
 		a.rank = rankLapsing
 	}
 	a.Due = later(a.Due, s.NextAttemptAt)

@@ -34,6 +34,10 @@ type Rules struct {
 	// made with any other is replaced at once; what was made with one of them, but
 	// not with the minting one, when its renewal is due. Nil: all are known.
 	ClientStateKeys []string
+	// Removals is how many subscriptions of a tenant may be deleted in any case
+	// because the file asks for them no longer; more are held back where they are
+	// also more than it asks for still.
+	Removals int
 	// Hasten lets changes that could wait for the next renewal be made at once,
 	// and has what was refused tried again.
 	Hasten bool
@@ -55,6 +59,7 @@ func DefaultRules() Rules {
 		RefusedRetry: 6 * time.Hour,
 		NoticeMaxAge: 4 * time.Hour,
 		Slack:        2 * time.Hour,
+		Removals:     20,
 	}
 }
 

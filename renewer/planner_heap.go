@@ -7,10 +7,10 @@ import "container/heap"
 type itemHeap struct {
 	items []*item
 	less  func(a, b *item) bool
-	index func(*item) *int // -1 when not in the heap
+	index func(*item) *int32 // -1 when not in the heap
 }
 
-func newHeap(less func(a, b *item) bool, index func(*item) *int) itemHeap {
+func newHeap(less func(a, b *item) bool, index func(*item) *int32) itemHeap {
 	return itemHeap{less: less, index: index}
 }
 
@@ -19,7 +19,7 @@ func (h *itemHeap) put(it *item) { heap.Push(h, it) }
 // drop takes it out, if it is in.
 func (h *itemHeap) drop(it *item) {
 	if i := *h.index(it); i >= 0 {
-		heap.Remove(h, i)
+		heap.Remove(h, int(i))
 	}
 }
 
@@ -30,12 +30,12 @@ func (h *itemHeap) Less(i, j int) bool { return h.less(h.items[i], h.items[j]) }
 
 func (h *itemHeap) Swap(i, j int) {
 	h.items[i], h.items[j] = h.items[j], h.items[i]
-	*h.index(h.items[i]), *h.index(h.items[j]) = i, j
+	*h.index(h.items[i]), *h.index(h.items[j]) = int32(i), int32(j)
 }
 
 func (h *itemHeap) Push(x any) {
 	it := x.(*item)
-	*h.index(it) = len(h.items)
+	*h.index(it) = int32(len(h.items))
 	h.items = append(h.items, it)
 }
 

@@ -13,7 +13,9 @@ import (
 
 // anyState returns a state of d in which a subscription can be around now.
 func anyState(rng *rand.Rand, d renewer.Desired, now time.Time) renewer.State {
-	around := func(span time.Duration) time.Time { return now.Add(time.Duration(rng.Int64N(int64(2*span))) - span) }
+	around := func(span time.Duration) time.Time { // to the microsecond, as records have it
+		return now.Add(time.Duration(rng.Int64N(int64(2*span))) - span).Truncate(time.Microsecond)
+	}
 	sometimes := func() bool { return rng.IntN(8) == 0 }
 	s := renewer.State{
 		Key: d.Key, Status: renewer.Active, UpdatedAt: now,
@@ -53,6 +55,7 @@ func anyState(rng *rand.Rand, d renewer.Desired, now time.Time) renewer.State {
 // however much time has passed.
 func TestPlannerAgreesWithPlan(t *testing.T) {
 	t.Parallel()
+	held := 0
 	for seed := range uint64(3) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		all := modelWishes(120)
@@ -73,8 +76,9 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 				if rng.IntN(6) == 0 {
 					w.Tenants = nil
 				}
+				keep := []int{75, 10}[step/40%2] // the last makes it hold removals back
 				for _, d := range all.Subscriptions {
-					if rng.IntN(4) > 0 {
+					if rng.IntN(100) < keep {
 						w.Subscriptions = append(w.Subscriptions, d)
 					}
 				}
@@ -91,7 +95,7 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 					}
 				}
 			}
-			now = now.Add(time.Duration(rng.Int64N(int64(30 * time.Minute))))
+			now = now.Add(time.Duration(rng.Int64N(int64(30 * time.Minute)))).Truncate(time.Microsecond)
 			want := renewer.Plan(now, w, actual, rules)
 			var got []renewer.Action
 			tenants, next := p.Wake(now)
@@ -110,6 +114,7 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 				t.Fatalf("seed %d, step %d: %d actions, want %d", seed, step, len(got), len(want))
 			}
 			handed += len(got)
+			held += len(p.Held())
 			for _, a := range got {
 				p.Return(a, now)
 			}
@@ -122,6 +127,9 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 		if handed < 500 {
 			t.Errorf("seed %d: only %d actions", seed, handed)
 		}
+	}
+	if held < 20 {
+		t.Errorf("removals were held back in %d steps", held)
 	}
 }
 

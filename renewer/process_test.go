@@ -49,6 +49,7 @@ type world struct {
 	lifetime    string            // of what is desired; "" is 1m
 	rich        string            // id of the certificate; "": basic
 	thumbprints map[string]string // of certificates, by id
+	removals    int               // max_removals; 0: none
 }
 
 // wishAt is what the file said from then on.
@@ -131,6 +132,9 @@ func (w *world) desire(n int, tenants ...string) (keys []string) {
 		b.WriteString("  rich: false\n")
 	} else {
 		fmt.Fprintf(&b, "  rich: true\n  decryption_certificate: %s.pem\n", w.rich)
+	}
+	if w.removals > 0 {
+		fmt.Fprintf(&b, "  max_removals: %d\n", w.removals)
 	}
 	b.WriteString("tenants:\n")
 	for _, t := range tenants {

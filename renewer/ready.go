@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,21 @@ func (r *Renewer) checkRegistry(context.Context) (string, error) {
 
 func (r *Renewer) checkSubscriptions(context.Context) (string, error) {
 	w := r.wish.Load()
-	return fmt.Sprintf("%d desired in %d tenants", len(w.wanted.Subscriptions), len(w.wanted.Tenants)), nil
+	words := fmt.Sprintf("%d desired in %d tenants", len(w.wanted.Subscriptions), len(w.wanted.Tenants))
+	all := map[string]Held{} // of all shards led here
+	for _, l := range r.shards() {
+		held := l.held.Load()
+		if held == nil {
+			continue
+		}
+		for tenant, h := range *held {
+			all[tenant] = Held{Removals: all[tenant].Removals + h.Removals}
+		}
+	}
+	for _, tenant := range slices.Sorted(maps.Keys(all)) {
+		words += fmt.Sprintf("; %d removals in tenant %s held back (%s: %d lets them go)", all[tenant].Removals, tenant, keyMaxRemovals, all[tenant].Removals)
+	}
+	return words, nil
 }
 
 // checkElection says which role the process has.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +24,13 @@ const (
 	graceful = 250 * time.Millisecond
 )
 
+// ledger is the memory of one shard for one term.
+type ledger interface {
+	// write makes states and gaps the last word, all or none, and returns when
+	// they are. After an error nothing more can be written.
+	write(ctx context.Context, states []State, gaps []Gap) error
+}
+
 // shard is the leading of one shard for one term. One goroutine, that of run,
 // owns it: calls run beside it and hand it their outcomes.
 //
@@ -35,7 +42,7 @@ const (
 //   - after the calls, before the next transaction: the same.
 type shard struct {
 	lease      *Lease
-	store      *store
+	store      ledger
 	feed       *feed
 	limits     *limits
 	counted    *metrics
@@ -45,13 +52,14 @@ type shard struct {
 	wishes     func() *wish  // the newest
 	changed    <-chan struct{}
 	asks       <-chan chan<- time.Time // for nearest
+	tell       func(map[string]Held)   // what is held back, when that changes
 	ingest     *ingestKeys
 
 	wish    *wish
 	planner *Planner
-	ids     map[string]Key   // living subscriptions, by id in lower case
 	lanes   map[string]*lane // by tenant
 	waiting int
+	held    map[string]Held  // what was told last
 	dirty   map[Key]struct{} // to be written
 	gaps    []Gap            // to be written
 	unread  unheeded
@@ -65,9 +73,9 @@ type shard struct {
 }
 
 // begin makes the shard's memory the planner's.
-func (s *shard) begin(states map[Key]State, now time.Time) {
+func (s *shard) begin(read states, now time.Time) {
 	s.planner = NewPlanner()
-	for _, state := range states {
+	for state := range read.all() {
 		if s.wish.rules.Hasten { // somebody waits, and may have mended what was refused
 			state.NextAttemptAt = time.Time{}
 		}
@@ -86,6 +94,7 @@ func (s *shard) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		s.tellHeld()
 		now := time.Now()
 		orders, next := s.choose(now)
 		if err := s.commit(ctx); err != nil {
@@ -162,6 +171,7 @@ func (s *shard) land(outs []outcome) {
 	s.flying--
 	l := s.lane(outs[0].TenantID)
 	l.busy--
+	over := l.trouble.ended(outs[0].Kind, resultOf(outs[0].Outcome), now)
 	for _, o := range outs {
 		if c, known := s.wish.clients[o.TenantID]; known && o.pause > 0 {
 			kind := kindOf(o.Kind)
@@ -170,7 +180,26 @@ func (s *shard) land(outs []outcome) {
 		}
 		s.finish(o, now)
 	}
+	if over {
+		s.relieve(outs[0].TenantID, now)
+	}
 	s.retryEarly(now)
+}
+
+// relieve lets those of a tenant try at once that wait because of a trouble which
+// is over: they are the most urgent ones.
+func (s *shard) relieve(tenantID string, now time.Time) {
+	var free []State
+	for state := range s.planner.States() {
+		if state.TenantID == tenantID {
+			if state, waited := relieve(state, now); waited {
+				free = append(free, state)
+			}
+		}
+	}
+	for _, state := range free {
+		s.planner.Set(state, now)
+	}
 }
 
 // finish makes an outcome the state's.
@@ -259,21 +288,15 @@ func (s *shard) change(state State, gaps []Gap, now time.Time) {
 	}
 }
 
-// set makes state known to the planner, to the index of ids and to the metrics.
+// set makes state known to the planner and to the metrics.
 func (s *shard) set(state State, now time.Time) {
 	kind := s.kind(state.Resource)
 	if before, had := s.planner.State(state.Key); had {
 		s.counted.change(&before, kind, -1)
-		if before.SubscriptionID != "" && before.SubscriptionID != state.SubscriptionID {
-			delete(s.ids, strings.ToLower(before.SubscriptionID))
-		}
 	}
 	s.planner.Set(state, now)
 	if after, has := s.planner.State(state.Key); has {
 		s.counted.change(&after, kind, 1)
-		if after.SubscriptionID != "" {
-			s.ids[strings.ToLower(after.SubscriptionID)] = state.Key
-		}
 	}
 }
 
@@ -285,12 +308,36 @@ func (s *shard) uncount() {
 		s.counted.change(&state, s.kind(state.Resource), -1)
 	}
 	s.counted.waiting.Sub(float64(s.waiting))
+	s.counted.held(s.held, nil)
 }
 
 // adopt makes the newest wish the shard's.
 func (s *shard) adopt() {
 	s.wish = s.wishes()
 	s.planner.Want(s.wish.of(s.lease.Partition, s.shards), s.wish.rules, time.Now())
+}
+
+// tellHeld says aloud which removals are held back, where that has changed.
+func (s *shard) tellHeld() {
+	held := s.planner.Held()
+	if maps.Equal(held, s.held) {
+		return
+	}
+	for tenant, h := range held {
+		if h != s.held[tenant] {
+			s.log.Error("removals held back: the file drops more of a tenant's subscriptions than it asks for, so they are kept alive",
+				"tenant", tenant, "removals", h.Removals, "desired", h.Desired,
+				"fix", fmt.Sprintf("ask for them again, or let them go by %s: %d under the tenant", keyMaxRemovals, h.Removals))
+		}
+	}
+	for tenant := range s.held {
+		if _, still := held[tenant]; !still {
+			s.log.Info("removals no longer held back", "tenant", tenant)
+		}
+	}
+	s.counted.held(s.held, held)
+	s.held = held
+	s.tell(held)
 }
 
 // announced returns the changes of a renewal that may be made: a certificate

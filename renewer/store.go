@@ -64,19 +64,19 @@ func (s *store) epoch() int16 { return s.tx.Epoch() }
 // load returns the last word on each subscription of the shard, which is one of
 // so many. Records that this version cannot read are there with the status Aside,
 // so that nothing is done about them, and are reported.
-func (s *store) load(ctx context.Context, shards int) (map[Key]State, error) {
-	states, aside, err := s.states(ctx, map[int32]struct{}{s.shard: {}}, shards)
+func (s *store) load(ctx context.Context, shards int) (states, error) {
+	read, aside, err := s.states(ctx, map[int32]struct{}{s.shard: {}}, shards)
 	if err != nil {
 		return nil, fmt.Errorf("read the states of shard %d: %w", s.shard, err)
 	}
 	s.counted.asides.WithLabelValues(strconv.Itoa(int(s.shard))).Set(float64(aside))
-	return states, nil
+	return read, nil
 }
 
 // states returns the last word on each subscription of those shards, nil for all
 // of so many, and how many records cannot be read.
-func (j *journal) states(ctx context.Context, only map[int32]struct{}, shards int) (states map[Key]State, aside int, err error) {
-	states = map[Key]State{}
+func (j *journal) states(ctx context.Context, only map[int32]struct{}, shards int) (read states, aside int, err error) {
+	read = states{}
 	partition := kafka.Partitioner(shards)
 	err = kafka.Scan(ctx, j.kafka, []kafka.ScanTopic{{Topic: j.topic(bridge.SubscriptionState), Partitions: only}}, j.log, func(r *kgo.Record) error {
 		key, ok := ParseKey(string(r.Key))
@@ -85,10 +85,10 @@ func (j *journal) states(ctx context.Context, only map[int32]struct{}, shards in
 			j.report(r, errors.New("its key is not one of this shard"))
 			return nil
 		}
-		if before, had := states[key]; had && before.Status == Aside {
+		if before, had := read[key]; had && before.shared.Value().status == Aside {
 			aside--
 		}
-		delete(states, key)
+		delete(read, key)
 		if r.Value == nil {
 			return nil
 		}
@@ -101,10 +101,10 @@ func (j *journal) states(ctx context.Context, only map[int32]struct{}, shards in
 		case err != nil:
 			return err
 		}
-		states[key] = state
+		read[key] = pack(&state)
 		return nil
 	})
-	return states, aside, err
+	return read, aside, err
 }
 
 func (j *journal) report(r *kgo.Record, why error) {

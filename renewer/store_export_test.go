@@ -48,7 +48,11 @@ func (s *Store) Load(ctx context.Context) (map[Key]State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.load(ctx, shards)
+	read, err := s.load(ctx, shards)
+	if err != nil {
+		return nil, err
+	}
+	return read.byKey(), nil
 }
 
 // Write is write.

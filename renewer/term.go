@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"meetbridge/bridge/kafka"
@@ -25,6 +26,7 @@ type leading struct {
 	lease *Lease
 	asks  chan chan<- time.Time // answered by shard.nearest
 	epoch int16
+	held  atomic.Pointer[map[string]Held]
 }
 
 // lead leads a shard until ctx ends. Whatever goes wrong ends a term, and the
@@ -85,7 +87,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 		return err
 	}
 	defer store.close()
-	states, err := store.load(opening, shards)
+	read, err := store.load(opening, shards)
 	if err != nil {
 		return err
 	}
@@ -101,12 +103,12 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 	defer r.exit(l)
 	s := &shard{
 		lease: lease, store: store, feed: feed, limits: r.limits, counted: r.metrics, log: r.log.With("shard", lease.Partition),
-		shards: shards, freshEvery: r.cfg.Heartbeat, wishes: r.wish.Load, changed: changed, asks: l.asks, ingest: r.ingest,
-		wish: r.wish.Load(), ids: map[string]Key{}, lanes: map[string]*lane{}, dirty: map[Key]struct{}{},
+		shards: shards, freshEvery: r.cfg.Heartbeat, wishes: r.wish.Load, changed: changed, asks: l.asks, tell: func(held map[string]Held) { l.held.Store(&held) }, ingest: r.ingest,
+		wish: r.wish.Load(), lanes: map[string]*lane{}, dirty: map[Key]struct{}{},
 		unread: unheeded{feed: feed, waiting: map[int32][]*pending{}}, outcomes: make(chan []outcome),
 	}
-	s.begin(states, time.Now())
-	s.log.InfoContext(ctx, "states read", "states", len(states), "epoch", store.epoch())
+	s.begin(read, time.Now())
+	s.log.InfoContext(ctx, "states read", "states", len(read), "epoch", store.epoch())
 
 	var beside sync.WaitGroup
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))

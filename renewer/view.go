@@ -77,9 +77,11 @@ func ReadStates(ctx context.Context, k kafka.Config, rc kafka.RegistryConfig, to
 		return View{}, err
 	}
 	j.reader = newReader(codec, own, registry)
-	if v.States, v.Unreadable, err = j.states(ctx, nil, v.Shards); err != nil {
+	read, unreadable, err := j.states(ctx, nil, v.Shards)
+	if err != nil {
 		return View{}, fmt.Errorf("read the states of the subscriptions: %w", err)
 	}
+	v.States, v.Unreadable = read.byKey(), unreadable
 	adm, err := kafka.NewAdmin(k, log)
 	if err != nil {
 		return View{}, err

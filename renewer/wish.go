@@ -3,6 +3,7 @@ package renewer
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"meetbridge/bridge"
 	"meetbridge/bridge/graph"
@@ -26,10 +27,15 @@ type client struct {
 	made    Tenant // what it was made from
 }
 
-// makeWish returns the wish of wanted, made with a client for each tenant, those
-// of before where nothing changed.
+// makeWish returns the wish of wanted, with the client-state key that mints, and
+// a client for each tenant, that of before where nothing changed.
 func makeWish(wanted *Wanted, keys *bridge.ClientStateKeys, rules Rules, before map[string]client, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
-	w := &wish{wanted: wanted, clients: make(map[string]client, len(wanted.Tenants)), keys: keys, rules: rules}
+	minted := *wanted
+	minted.Subscriptions = slices.Clone(wanted.Subscriptions) // those of before are in use
+	for i := range minted.Subscriptions {
+		minted.Subscriptions[i].ClientStateKeyID = keys.MinterID()
+	}
+	w := &wish{wanted: &minted, clients: make(map[string]client, len(wanted.Tenants)), keys: keys, rules: rules}
 	w.rules.ClientStateKeys = keys.IDs()
 	for _, t := range wanted.Tenants {
 		if c, had := before[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
@@ -45,14 +51,16 @@ func makeWish(wanted *Wanted, keys *bridge.ClientStateKeys, rules Rules, before 
 	return w, nil
 }
 
-// of returns what the shard has of what is desired, with the key that mints.
+// of returns what the shard has of what is desired.
 func (w *wish) of(shard int32, shards int) *Wanted {
+	if shards <= 1 {
+		return w.wanted
+	}
 	own := &Wanted{Tenants: w.wanted.Tenants, Development: w.wanted.Development}
-	own.Subscriptions = make([]Desired, 0, len(w.wanted.Subscriptions)/max(1, shards)+1)
+	own.Subscriptions = make([]Desired, 0, len(w.wanted.Subscriptions)/shards+1)
 	partition := kafka.Partitioner(shards)
 	for _, d := range w.wanted.Subscriptions {
 		if partition(d.String()) == shard {
-			d.ClientStateKeyID = w.keys.MinterID()
 			own.Subscriptions = append(own.Subscriptions, d)
 		}
 	}
