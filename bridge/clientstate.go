@@ -38,7 +38,8 @@ const (
 // keys, by id, and of literal values of subscriptions made elsewhere. The zero
 // value passes nothing. It is safe for concurrent use.
 type ClientStateKeys struct {
-	minter   *clientStateKey // the first key of the file
+	minter   *clientStateKey // the first key of the file; see MintingBy
+	ordered  []*clientStateKey
 	keys     map[string]*clientStateKey
 	literals [][sha256.Size]byte
 }
@@ -71,14 +72,14 @@ func ParseClientStateKeys(keysFile, literalsFile []byte) (ClientStateKeys, error
 		if set.keys[k.id] != nil {
 			return fmt.Errorf("key id %q stands twice", k.id)
 		}
-		set.keys[k.id] = k
-		if set.minter == nil {
-			set.minter = k
-		}
+		set.keys[k.id], set.ordered = k, append(set.ordered, k)
 		return nil
 	})
 	if err != nil {
 		return ClientStateKeys{}, fmt.Errorf("read client-state keys: %w", err)
+	}
+	if len(set.ordered) > 0 {
+		set.minter = set.ordered[0]
 	}
 	err = eachLine(literalsFile, func(line string) error {
 		switch {
@@ -148,6 +149,18 @@ func (k ClientStateKeys) MinterID() string {
 		return ""
 	}
 	return k.minter.id
+}
+
+// MintingBy returns the same keys, of which the first one in the file that may
+// mint does; the first one of all if none may.
+func (k ClientStateKeys) MintingBy(may func(id string) bool) ClientStateKeys {
+	for _, key := range k.ordered {
+		if may(key.id) {
+			k.minter = key
+			return k
+		}
+	}
+	return k
 }
 
 // IDs returns the ids of the keys, sorted.

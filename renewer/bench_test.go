@@ -97,7 +97,7 @@ func BenchmarkTakeOver(b *testing.B) {
 		}
 		s = &shard{
 			lease: &Lease{}, store: store, counted: j.counted, log: log, shards: 1, lanes: map[string]*lane{},
-			wish: &wish{wanted: wanted, rules: DefaultRules(), keys: &bridge.ClientStateKeys{}},
+			wish: &wish{wanted: wanted, rules: DefaultRules(), keys: bridge.ClientStateKeys{}},
 		}
 		s.begin(read, time.Now())
 		if tenants, next := s.planner.Wake(time.Now()); next.IsZero() {

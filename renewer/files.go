@@ -101,7 +101,8 @@ func (r *Renewer) watch(ctx context.Context) {
 		}
 		faults, err := r.desired.read()
 		w := r.wish.Load()
-		changed := w.wanted != r.desired.wanted || w.keys != r.states.Get()
+		read := r.states.Get()
+		changed := w.wanted != r.desired.wanted || w.read != read || w.keys.MinterID() != read.MintingBy(r.ingest.proves).MinterID()
 		if err == nil && changed {
 			err = r.adopt(ctx)
 		}
@@ -130,7 +131,7 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	if r.cfg.Rules != nil {
 		rules = *r.cfg.Rules
 	}
-	w, err := makeWish(wanted, r.states.Get(), rules, before.clients, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
+	w, err := makeWish(wanted, r.states.Get(), r.ingest.proves, rules, before.clients, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
 	if err != nil {
 		return err
 	}
@@ -140,6 +141,10 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	r.metrics.wanted.Set(float64(len(wanted.Subscriptions)))
 	r.log.InfoContext(ctx, "desired subscriptions read", "tenants", len(wanted.Tenants), "subscriptions", len(wanted.Subscriptions),
 		"added", len(changes.Added), "removed", len(changes.Removed), "changed", len(changes.Changed), "client_state_key", w.keys.MinterID())
+	if first := w.read.MinterID(); first != w.keys.MinterID() {
+		r.log.WarnContext(ctx, "the first client-state key waits for ingest to announce it, another one makes clientStates meanwhile", "first", first,
+			"fix", "put it into --client-state-keys of every ingest process")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, changed := range r.led {

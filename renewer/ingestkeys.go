@@ -45,15 +45,17 @@ func ReadIngest(ctx context.Context, adm *kadm.Client, topicPrefix string) ([]In
 	return all, nil
 }
 
-// ingestKeys knows which certificates can be given to Graph: those whose private
-// keys every ingest process has. It is safe for concurrent use.
+// ingestKeys knows which certificates can be given to Graph, and which keys can
+// make clientStates: those that every ingest process has. It is safe for
+// concurrent use.
 type ingestKeys struct {
 	prefix string // of every topic
 	log    *slog.Logger
 
 	mu      sync.Mutex // guards all below
 	members [][]bridge.DecryptionKey
-	trouble string // why nothing is known; said once
+	states  [][]string // ids of the client-state keys of each
+	trouble string     // why nothing is known; said once
 }
 
 // open reports whether whoever gets a notification can open what is sealed for
@@ -70,6 +72,20 @@ func (k *ingestKeys) open(c Certificate) bool {
 	return len(k.members) > 0
 }
 
+// proves reports whether whoever gets a notification can prove a clientState made
+// with the key. Where nobody says anything, it is taken for yes: without a
+// clientState there would be no subscription at all.
+func (k *ingestKeys) proves(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, ids := range k.states {
+		if !slices.Contains(ids, id) {
+			return false
+		}
+	}
+	return true
+}
+
 // read reads the announcements.
 func (k *ingestKeys) read(ctx context.Context, adm *kadm.Client) {
 	ctx, cancel := context.WithTimeout(ctx, rosterEvery)
@@ -78,9 +94,12 @@ func (k *ingestKeys) read(ctx context.Context, adm *kadm.Client) {
 	if errors.Is(err, kafka.ErrRosterMoves) {
 		return // what was known stands until it is known better
 	}
-	var members [][]bridge.DecryptionKey
+	var (
+		members [][]bridge.DecryptionKey
+		states  [][]string
+	)
 	for _, p := range running {
-		members = append(members, p.Keys)
+		members, states = append(members, p.Keys), append(states, p.ClientStateKeys)
 	}
 	trouble := ""
 	if err != nil {
@@ -95,6 +114,9 @@ func (k *ingestKeys) read(ctx context.Context, adm *kadm.Client) {
 		k.log.InfoContext(ctx, "ingest announces decryption keys", "processes", len(members), "keys", common(members))
 	}
 	k.members, k.trouble = members, trouble
+	if len(states) > 0 { // while none runs, what was known stands: nothing shall change for a restart
+		k.states = states
+	}
 }
 
 // common returns the ids of the keys that all members have.

@@ -3,6 +3,7 @@
 package renewer_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"meetbridge/bridge"
+	"meetbridge/bridge/kafka"
 )
 
 // Ensure that a broken file leaves the last good wish in force, that the next
@@ -120,4 +122,33 @@ func grep(text, word string) string {
 		}
 	}
 	return strings.Join(found, "")
+}
+
+// Ensure that no clientState is made with a key before every ingest process has
+// announced it (I3 the other way round: nothing genuine is refused), and that it
+// is made with it then.
+func TestClientStateKeyWaitsForIngest(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		t.Helper()
+		keys := w.desire(4, tenantOne)
+		ingest, err := kafka.JoinRoster(w.config(), bridge.KeyRoster("teams."), "teams.lifecycle", bridge.AnnounceKeys(nil, "k1"), discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := w.start()
+		within(t, time.Minute, "all are made", func() bool { return w.allAlive(keys) })
+		w.write("client-state.keys", "k2 HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\nk1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+		time.Sleep(5 * time.Minute)
+		if got := w.graph.stateKeys(); got["k2"] != 0 || !w.allAlive(keys) {
+			t.Errorf("while ingest lacks it, the new key has made %d clientStates", got["k2"])
+		}
+		ingest.Say(bridge.AnnounceKeys(nil, "k1", "k2"))
+		within(t, 3*time.Minute, "all clientStates are made with the new key", func() bool { return w.graph.stateKeys()["k2"] == 4 })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := ingest.Leave(ctx); err != nil {
+			t.Error(err)
+		}
+		p.stop()
+	})
 }

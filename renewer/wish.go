@@ -15,8 +15,9 @@ import (
 // file makes another one.
 type wish struct {
 	wanted  *Wanted
-	clients map[string]client // by tenant id
-	keys    *bridge.ClientStateKeys
+	clients map[string]client       // by tenant id
+	read    *bridge.ClientStateKeys // as the file has them
+	keys    bridge.ClientStateKeys  // the same, minting with one that ingest can prove
 	rules   Rules
 }
 
@@ -29,13 +30,13 @@ type client struct {
 
 // makeWish returns the wish of wanted, with the client-state key that mints, and
 // a client for each tenant, that of before where nothing changed.
-func makeWish(wanted *Wanted, keys *bridge.ClientStateKeys, rules Rules, before map[string]client, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
-	minted := *wanted
+func makeWish(wanted *Wanted, read *bridge.ClientStateKeys, proves func(id string) bool, rules Rules, before map[string]client, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
+	minted, keys := *wanted, read.MintingBy(proves)
 	minted.Subscriptions = slices.Clone(wanted.Subscriptions) // those of before are in use
 	for i := range minted.Subscriptions {
 		minted.Subscriptions[i].ClientStateKeyID = keys.MinterID()
 	}
-	w := &wish{wanted: &minted, clients: make(map[string]client, len(wanted.Tenants)), keys: keys, rules: rules}
+	w := &wish{wanted: &minted, clients: make(map[string]client, len(wanted.Tenants)), read: read, keys: keys, rules: rules}
 	w.rules.ClientStateKeys = keys.IDs()
 	for _, t := range wanted.Tenants {
 		if c, had := before[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"runtime/debug"
 
 	"meetbridge/renewer"
 )
@@ -28,8 +30,15 @@ Examples:
   meetbridge subscriptions plan              what it would do, without doing it`
 }
 
+// memoryLimit is what 100,000 subscriptions take, with room to collect: garbage is
+// collected earlier instead of beyond it. GOMEMLIMIT sets another.
+const memoryLimit = 200 << 20
+
 // Run keeps the subscriptions alive until ctx ends.
 func (c renewerCmd) Run(ctx context.Context, t *terminal) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	r, err := renewer.New(ctx, c.Config, t.log)
 	if err != nil {
 		return mistyped(err)

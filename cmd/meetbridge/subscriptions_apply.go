@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -31,7 +32,8 @@ could wait for the next renewals and what was refused before too, and leaves. It
 nothing alive: for that, run meetbridge renewer.
 
 Ends with exit code 1 if something is refused or remains, with Graph's words. To delete more
-than half of the living subscriptions it needs --yes; a renewer that runs asks nobody.
+than half of the living subscriptions it needs --yes; a renewer holds so many back until the
+file says max_removals.
 
 Examples:
   meetbridge subscriptions apply --client-state-keys keys/client-state.keys
@@ -50,6 +52,9 @@ func (c subscriptionsApplyCmd) Run(ctx context.Context, t *terminal) error {
 	view, err := c.read(ctx, t)
 	if err != nil {
 		return err
+	}
+	if c.Yes {
+		desired.rules.Removals = math.MaxInt
 	}
 	a := &applying{subscriptionsApplyCmd: c, terminal: t, desired: desired}
 	err = a.run(ctx, view)
@@ -129,7 +134,7 @@ func (a *applying) stand(ctx context.Context, p subscriptionsPlan) error {
 		return err
 	}
 	a.since = time.Now()
-	rules := a.desired.Rules()
+	rules := a.desired.rules
 	rules.Hasten, rules.ReadBefore = true, a.since
 	var err error
 	a.own, err = renewer.New(ctx, renewer.Config{
