@@ -86,7 +86,7 @@ func newRig(tb testing.TB, keys KeyFiles, log *slog.Logger) *Rig {
 	r := &Rig{Net: n, tb: tb, log: log, dir: tb.TempDir(), keys: keys, Metrics: prometheus.NewRegistry()}
 	r.HTTP = &http.Client{Transport: &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}
 	tb.Cleanup(r.HTTP.CloseIdleConnections)
-	r.StartKafka()
+	r.startKafka()
 	for name, text := range map[string]string{
 		filepath.Join("keys", keys.CertificateID+".pem"): keys.PEM,
 		"client-state.keys": ClientStateKey,
@@ -117,12 +117,11 @@ func newRig(tb testing.TB, keys KeyFiles, log *slog.Logger) *Rig {
 	return r
 }
 
-// StartKafka starts the broker and the registry, on what they kept if they ran
-// before.
-func (r *Rig) StartKafka() {
+// startKafka starts the broker and the registry.
+func (r *Rig) startKafka() {
 	r.tb.Helper()
 	e, err := embedded.Start(embedded.Config{
-		KafkaListen: "127.0.0.1:9092", RegistryListen: "127.0.0.1:8081", ListenFn: r.Net.Listen, DataDir: filepath.Join(r.dir, "kafka"),
+		KafkaListen: "127.0.0.1:9092", RegistryListen: "127.0.0.1:8081", ListenFn: r.Net.Listen,
 	}, r.log)
 	if err != nil {
 		r.tb.Fatal(err)
