@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,23 +25,43 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	// A run under nohup ignores SIGHUP, and so would everything that it starts.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	ports := &ports{}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"ADDR1", "ADDR2", "ADDR3", "ADDR4", "ADDR5", "ADDR6"} {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					return err
-				}
-				defer l.Close()
-				env.Setenv(name, l.Addr().String())
+				env.Setenv(name, ports.next())
 			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"dial": dial},
 	})
+}
+
+// ports finds addresses that nobody listens on, each once. They are below those
+// that the system gives to connections going out, one of which might have it
+// when it is needed.
+type ports struct {
+	mu   sync.Mutex
+	last int
+}
+
+func (p *ports) next() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == 0 {
+		p.last = 12_000 + rand.IntN(10_000)
+	}
+	for {
+		p.last++
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p.last))
+		if err == nil {
+			_ = l.Close() // never fails
+			return l.Addr().String()
+		}
+	}
 }
 
 func dial(ts *testscript.TestScript, neg bool, args []string) {
