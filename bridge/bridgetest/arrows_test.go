@@ -29,6 +29,8 @@ func arrows() map[string][]string {
 		"bridge/graph/graphsim":      {},
 		"bridge/graph/graphsim/load": {"bridge/graph/graphsim"},
 		"bridge/bridgetest":          {"bridge", "bridge/*", "ingest", "renewer", "schemas"},
+		"bridge/chaos":               {}, // an oracle that shares no code with what it judges
+		"cmd/chaos":                  {"bridge/chaos"},
 		"schemas":                    {},
 	}
 }
@@ -37,7 +39,7 @@ func arrows() map[string][]string {
 // successor is a change of one file.
 func only() map[string][]string {
 	return map[string][]string{
-		"github.com/hamba/avro":    {"schemas/codec.go"},
+		"github.com/hamba/avro":    {"bridge/chaos/decode.go", "schemas/codec.go"}, // the former reads as others do
 		"github.com/labstack/echo": {"ingest/public.go"},
 	}
 }

@@ -153,6 +153,14 @@ func (r *Registry) setLevel(ctx context.Context, subject string) error {
 		return nil
 	}
 	if err := r.client.SetCompatibility(ctx, sr.SetCompatibility{Level: sr.CompatFullTransitive}, subject)[0].Err; err != nil {
+		// Another process that starts set it between our two requests, which
+		// Apicurio answers with 409: no word about the schema.
+		if answer, ok := errors.AsType[*sr.ResponseError](err); ok && answer.StatusCode == http.StatusConflict {
+			if level, again := r.level(ctx, subject); again == nil && level == sr.CompatFullTransitive {
+				return nil
+			}
+			return fmt.Errorf("set compatibility of %s: %w: %w", subject, ErrRegistryAway, err)
+		}
 		return registryError("set compatibility of "+subject, err)
 	}
 	r.log.Info("schema compatibility set", "subject", subject, "level", sr.CompatFullTransitive.String())

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,6 +254,33 @@ func TestLevelAfterSchema(t *testing.T) {
 	}
 	if state, err := r.Check(t.Context(), "users-value", userSchema); err != nil || !state.Good() {
 		t.Errorf("Check() = %+v, %v; want all good", state, err)
+	}
+}
+
+// Ensure that two processes which start at once do not take each other's level
+// for an incompatible schema: Apicurio answers 409 to the slower one.
+func TestLevelSetTwice(t *testing.T) {
+	t.Parallel()
+	for _, set := range []bool{true, false} { // whether the other's level is there when we look again
+		fake := newFakeRegistry(t)
+		other := newRegistry(t, kafka.RegistryConfig{URL: fake.URL()})
+		var asked atomic.Bool
+		fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPut || asked.Swap(true) {
+				return false
+			}
+			if set {
+				if _, err := other.Register(context.Background(), "users-value", userSchema); err != nil {
+					t.Error(err)
+				}
+			}
+			answer(w, http.StatusConflict, http.StatusConflict, "A rule named 'COMPATIBILITY' already exists.")
+			return true
+		})
+		_, err := newRegistry(t, kafka.RegistryConfig{URL: fake.URL()}).Register(t.Context(), "users-value", userSchema)
+		if set && err != nil || !set && (!errors.Is(err, kafka.ErrRegistryAway) || errors.Is(err, kafka.ErrIncompatible)) {
+			t.Errorf("level set by the other: %v; Register() = %v", set, err)
+		}
 	}
 }
 

@@ -71,17 +71,16 @@ func (c graphsimCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	ledger, err := openLedger(c.Ledger)
+	kept, err := c.keep(&cfg)
 	if err != nil {
-		return err
+		return errors.Join(err, kept.close())
 	}
-	cfg.OnEntry = ledger.add
 	if err := c.listen(ctx, &cfg); err != nil {
-		return errors.Join(err, ledger.close())
+		return errors.Join(err, kept.close())
 	}
 	sim, err := graphsim.New(cfg) // which closes the listeners in the end
 	if err != nil {
-		return errors.Join(usageError{err}, ledger.close())
+		return errors.Join(usageError{err}, kept.close())
 	}
 	err = sim.Start(ctx)
 	switch {
@@ -100,7 +99,7 @@ func (c graphsimCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 	defer cancel()
-	err = errors.Join(err, sim.Stop(stopCtx), ledger.close())
+	err = errors.Join(err, sim.Stop(stopCtx), kept.close())
 	return errors.Join(err, c.report(t, sim.Summary()))
 }
 
@@ -245,45 +244,71 @@ func clientStates(file string) (func(tenantID string) string, error) {
 	return minter(file)
 }
 
-// ledger writes a JSON line for each entry.
-type ledger struct {
+// keep opens the files that get a line for all that happens, and has cfg write
+// into them.
+func (c graphsimCmd) keep(cfg *graphsim.Config) (linesFiles, error) {
+	ledger, err := openLines(c.Ledger, "--ledger")
+	if err != nil {
+		return nil, err
+	}
+	cfg.OnEntry = func(e graphsim.Entry) { ledger.add(e) }
+	kept := linesFiles{ledger}
+	if cfg.API == nil {
+		return kept, nil
+	}
+	lives, err := openLines(c.API.Lives, "--api-lives")
+	if err != nil {
+		return kept, err
+	}
+	cfg.API.OnLife = func(e graphsim.LifeEvent) { lives.add(e) }
+	return append(kept, lives), nil
+}
+
+// linesFile gets a JSON line for each thing that is added.
+type linesFile struct {
 	mu   sync.Mutex // guards the rest
 	file *os.File   // nil: nothing is kept
 	w    *bufio.Writer
 	err  error // the first
 }
 
-func openLedger(path string) (*ledger, error) {
+func openLines(path, flag string) (*linesFile, error) {
 	if path == "" {
-		return &ledger{}, nil
+		return &linesFile{}, nil
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, usagef("open --ledger: %w", err)
+		return nil, usagef("open %s: %w", flag, err)
 	}
-	return &ledger{file: f, w: bufio.NewWriter(f)}, nil
+	return &linesFile{file: f, w: bufio.NewWriter(f)}, nil
 }
 
-func (l *ledger) add(e graphsim.Entry) {
+func (l *linesFile) add(v any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil || l.err != nil {
 		return
 	}
-	line, err := jsonLine(e)
+	line, err := jsonLine(v)
 	if err == nil {
 		_, err = l.w.Write(line)
 	}
 	l.err = err
 }
 
-func (l *ledger) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file == nil {
-		return nil
+// linesFiles are several of them.
+type linesFiles []*linesFile
+
+// close writes what is buffered, and returns the first error of each file.
+func (all linesFiles) close() error {
+	var errs []error
+	for _, l := range all {
+		l.mu.Lock()
+		if l.file != nil {
+			errs = append(errs, l.err, l.w.Flush(), l.file.Close())
+			l.file = nil
+		}
+		l.mu.Unlock()
 	}
-	err := errors.Join(l.err, l.w.Flush(), l.file.Close())
-	l.file = nil
-	return err
+	return errors.Join(errs...)
 }

@@ -19,6 +19,7 @@ type apiFlags struct {
 	URL         string        `name:"url" placeholder:"URL" help:"Base URL of the API as a renewer reaches it. Unset: https:// and --api-listen."`
 	MinLifetime time.Duration `default:"45m" placeholder:"DURATION" help:"Shorter lifetimes of subscriptions are raised to it, as Graph does."`
 	Lifetime    time.Duration `placeholder:"DURATION" help:"What subscriptions.yaml asks for, to watch renewals: at least --api-min-lifetime. Unset: the longest that Graph allows."`
+	Lives       string        `placeholder:"FILE" help:"File that gets a JSON line for each thing that happens to a subscription: made, renewed, paused, expired."`
 }
 
 // The files of --api-dir.
