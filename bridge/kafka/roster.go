@@ -28,6 +28,7 @@ const (
 // believed of the dead.
 type Roster struct {
 	client *kgo.Client
+	cancel context.CancelFunc // of the client
 
 	mu   sync.Mutex // guards said
 	said []byte
@@ -41,8 +42,10 @@ func JoinRoster(c Config, group, topic string, says []byte, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{said: says}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Roster{said: says, cancel: cancel}
 	r.client, err = kgo.NewClient(append(opts,
+		kgo.WithContext(ctx),
 		kgo.ConsumerGroup(group),
 		kgo.Balancers(rosterBalancer{kgo.RoundRobinBalancer(), r}),
 		kgo.SessionTimeout(rosterSession),
@@ -52,6 +55,7 @@ func JoinRoster(c Config, group, topic string, says []byte, log *slog.Logger) (*
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
 	)...)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("set up kafka client: %w", err)
 	}
 	r.client.PauseFetchTopics(topic)
@@ -67,9 +71,11 @@ func (r *Roster) Say(something []byte) {
 	r.client.ForceRebalance()
 }
 
-// Leave takes this process off the list.
+// Leave takes this process off the list, within ctx: Kafka forgets those that it
+// does not hear of.
 func (r *Roster) Leave(ctx context.Context) error {
 	err := r.client.LeaveGroupContext(ctx)
+	r.cancel() // or closing would wait for the group once more
 	r.client.Close()
 	if errors.Is(err, kgo.ErrClientClosed) {
 		return nil

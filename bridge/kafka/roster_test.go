@@ -86,3 +86,41 @@ func TestRoster(t *testing.T) {
 		reads(time.Second)
 	})
 }
+
+// Ensure that leaving ends with its context also while the group waits for a
+// member that is dead.
+func TestRosterLeaveWhileJoining(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newMemNet()
+		cluster := startCluster(t, kfake.SeedTopics(1, "a"), kfake.ListenFn(n.Listen))
+		leave := func(r *kafka.Roster) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return r.Leave(ctx)
+		}
+		join := func() (*kafka.Roster, *memNet) {
+			own := newMemNet()
+			own.listeners = n.listeners
+			r, err := kafka.JoinRoster(kafka.Config{Brokers: cluster.ListenAddrs(), Dialer: own.Dial}, "g", "a", nil, discard())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+			return r, own
+		}
+		dead, network := join()
+		stays, _ := join()
+		network.Cut(true)
+		stays.Say([]byte("anew")) // it joins again, and waits for the dead one
+		time.Sleep(time.Second)
+		began := time.Now()
+		if err := leave(stays); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it was not joining: %v", err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("left after %v", took)
+		}
+		_ = leave(dead) // it cannot
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // Lifecycle ends what was begun, the last first. A step is registered on the
@@ -17,6 +18,9 @@ type Lifecycle struct {
 	mu    sync.Mutex // guards steps
 	steps []step
 }
+
+// moment is how long a goroutine may take to end where no time is left.
+const moment = 100 * time.Millisecond
 
 // NewLifecycle returns one with nothing to end yet.
 func NewLifecycle(log *slog.Logger) *Lifecycle { return &Lifecycle{log: log} }
@@ -48,6 +52,12 @@ func (l *Lifecycle) GoUntil(name string, f func(context.Context)) {
 		case <-ended:
 			return nil
 		case <-stopCtx.Done():
+		}
+		// An earlier step used the time up. That is no reason to call this one late.
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(moment):
 			return stopCtx.Err()
 		}
 	})

@@ -85,3 +85,20 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("ended in the order %s", got)
 	}
 }
+
+// A step that uses up the time makes no failures of those after it that end at
+// once.
+func TestLifecycleOutOfTime(t *testing.T) {
+	t.Parallel()
+	l := process.NewLifecycle(slog.New(slog.DiscardHandler))
+	release := make(chan struct{})
+	defer close(release)
+	l.GoUntil("quick", func(ctx context.Context) { <-ctx.Done() })
+	l.GoUntil("stuck", func(context.Context) { <-release })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := l.Stop(ctx)
+	if err == nil || !strings.Contains(err.Error(), "stop stuck") || strings.Contains(err.Error(), "quick") {
+		t.Errorf("stop: %v", err)
+	}
+}
