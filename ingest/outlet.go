@@ -28,6 +28,7 @@ type outlet struct {
 	forged   *rate.Limiter // bytes a second of quarantine records that anybody can provoke
 	metrics  *metrics
 	log      *slog.Logger
+	busy     rate.Sometimes // that what Graph sends again is told of
 }
 
 // outgoing is one record with what is needed should Kafka refuse it.
@@ -111,11 +112,12 @@ func (o *outlet) done(g *outgoing, err error) {
 		return
 	}
 	if err != nil {
-		level := slog.LevelError
+		topic := o.prefix + g.record.Kind.Topic()
 		if errors.Is(err, kafka.ErrBusy) || errors.Is(err, errUnavailable) {
-			level = slog.LevelDebug // Graph sends it again
+			o.busy.Do(func() { o.log.Warn("records not produced, Graph sends them again", "topic", topic, "error", err) })
+		} else {
+			o.log.Error("record not produced", "topic", topic, "error", err)
 		}
-		o.log.Log(context.Background(), level, "record not produced", "topic", o.prefix+g.record.Kind.Topic(), "error", err)
 	}
 	acknowledged, now := err == nil, time.Now()
 	if acknowledged {

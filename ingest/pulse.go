@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"time"
 )
@@ -11,14 +12,17 @@ import (
 // its acknowledgement opens the door again, without a timer.
 type pulse struct {
 	buffered func() (records, bytes int64)
+	log      *slog.Logger
 	last     atomic.Int64 // when Kafka last acknowledged, Unix ns
 	gone     atomic.Bool
 }
 
 // beat notes an acknowledgement.
 func (p *pulse) beat(now time.Time) {
-	p.last.Store(now.UnixNano())
-	p.gone.Store(false)
+	last := p.last.Swap(now.UnixNano())
+	if p.gone.Load() && p.gone.Swap(false) {
+		p.log.Info("kafka acknowledges again", "after", now.Sub(time.Unix(0, last)).Round(time.Millisecond))
+	}
 }
 
 // missed notes that a POST whose records were handed to the producer then got no
@@ -29,8 +33,8 @@ func (p *pulse) beat(now time.Time) {
 // next one, of whatever the producer still holds, mends it, and when it holds
 // nothing away is false anyway.
 func (p *pulse) missed(handed time.Time) {
-	if p.last.Load() <= handed.UnixNano() {
-		p.gone.Store(true)
+	if p.last.Load() <= handed.UnixNano() && !p.gone.Swap(true) {
+		p.log.Warn("kafka acknowledges nothing: POSTs are answered with 503 until it does, and Graph sends them again")
 	}
 }
 

@@ -99,9 +99,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	}
 	s.outlet = &outlet{
 		encoder:  &encoder{prefix: cfg.TopicPrefix, codec: codec},
-		producer: producer, kafka: &pulse{buffered: producer.Buffered},
+		producer: producer, kafka: &pulse{buffered: producer.Buffered, log: log},
 		recent: newRecent(cfg.RecentIDs, time.Now()), strange: newRecent(cfg.RecentIDs/strangeShare, time.Now()),
-		forged: rate.NewLimiter(rate.Limit(cfg.QuarantineRate), 64*int(cfg.QuarantineRate)), metrics: m, log: log,
+		forged: rate.NewLimiter(rate.Limit(cfg.QuarantineRate), 64*int(cfg.QuarantineRate)), metrics: m, log: log, busy: rate.Sometimes{Interval: time.Minute},
 	}
 
 	s.gossip = newGossip(cfg, s.outlet, bare)
