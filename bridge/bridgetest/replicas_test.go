@@ -63,13 +63,14 @@ func (s *replicas) start(i int) {
 	p := s.all[i]
 	p.starting.Store(true)
 	defer p.starting.Store(false)
-	p.wires = &wires{open: map[net.Conn]struct{}{}}
+	own := &wires{open: map[net.Conn]struct{}{}} // not the next one's: the dead still dial
+	p.wires = own
 	cfg := s.Config
 	cfg.Kafka.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := s.Net.Dial(ctx, network, addr)
-		return p.wires.add(c, err, latency)
+		return own.add(c, err, latency)
 	}
-	cfg.Listener, cfg.AdminListener = wired{s.Listen(p.addr), p.wires}, s.Listen(p.admin)
+	cfg.Listener, cfg.AdminListener = wired{s.Listen(p.addr), own}, s.Listen(p.admin)
 	cfg.Metrics = prometheus.NewRegistry()
 	server, err := ingest.New(context.Background(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
