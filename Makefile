@@ -20,8 +20,8 @@ build: ## bin/meetbridge
 test: ## every test
 	$(GO) test $(TAGS) ./...
 
-race: ## every test, with the race detector
-	$(GO) test $(TAGS) -race ./...
+race: ## the tests with the race detector, but for the longest
+	$(GO) test $(TAGS) -race -short ./...
 
 lint: ## formatting, vet and the linter
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (run: make fmt):"; gofmt -l .; exit 1; }

@@ -48,6 +48,9 @@ type month struct {
 // (I9). make figures-renewer has the same for 100,000 subscriptions and 30 days.
 func TestMonth(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("many days: the others have the same calls in fewer")
+	}
 	for name, m := range map[string]*month{
 		"Restarts": {seed: 1, n: 300, tenants: 3, length: 5 * 24 * time.Hour, faults: .01, restarts: 4, kills: 8, silent: 4},
 		"Absence":  {seed: 2, n: 60, tenants: 2, length: 4 * 24 * time.Hour, faults: .01, restarts: 4, kills: 8, silent: 4, away: spans{{hours(50), hours(73)}}},

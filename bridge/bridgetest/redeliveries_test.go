@@ -30,6 +30,9 @@ const itemsAPost = 20
 // §1.3), also when each replica is stopped and started between; what was under
 // way where they are killed; what comes back within an announcement's time.
 func TestRedeliveries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts thousands of redeliveries: TestReplicas is the short one")
+	}
 	for _, c := range []struct {
 		name  string
 		after time.Duration // the redelivery
