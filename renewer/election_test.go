@@ -147,7 +147,7 @@ func TestElectionStopWhileJoining(t *testing.T) {
 		within(t, 10*time.Second, "the first leads", func() bool { return first.leads() == 1 && first.last().lease.Fresh(time.Now()) })
 		second := stand(t, n)
 		time.Sleep(20 * time.Second)
-		first.host.kill()
+		first.host.Kill()
 		third := stand(t, n)
 		time.Sleep(2 * time.Second) // the second joins anew, too
 		began := time.Now()
@@ -170,7 +170,7 @@ func TestElectionKilled(t *testing.T) {
 		within(t, 10*time.Second, "the first leads", func() bool { return first.leads() == 1 })
 		second := stand(t, n)
 		time.Sleep(5 * time.Second)
-		first.host.kill()
+		first.host.Kill()
 		took := within(t, 11*time.Second, "the second leads", func() bool {
 			return second.leads() == 1 && second.last().lease.Fresh(time.Now())
 		})
@@ -194,7 +194,7 @@ func TestElectionPaused(t *testing.T) {
 		if !lease.Fresh(time.Now()) {
 			t.Fatal("the leader's lease is not fresh")
 		}
-		first.host.freeze()
+		first.host.Freeze()
 		for range 600 {
 			time.Sleep(100 * time.Millisecond)
 			if second.leads() == 1 && lease.Fresh(time.Now()) {
@@ -204,7 +204,7 @@ func TestElectionPaused(t *testing.T) {
 		if second.leads() != 1 {
 			t.Fatal("nobody took over")
 		}
-		first.host.thaw()
+		first.host.Thaw()
 		for range 100 { // what lay in its buffers confirms nothing
 			if lease.Fresh(time.Now()) {
 				t.Fatal("woken up, it takes its old lease for fresh")

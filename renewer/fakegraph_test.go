@@ -68,11 +68,11 @@ func newFakeGraph(seed uint64) *fakeGraph {
 // client returns an HTTP client of a process on the host.
 func (g *fakeGraph) client(h *host) *http.Client {
 	return &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-		if h.isFrozen() { // what a stopped process has not begun it does not begin
-			return nil, errors.Join(errFrozen, h.pass(req.Context().Done()))
+		if h.Frozen() { // what a stopped process has not begun it does not begin
+			return nil, errors.Join(errFrozen, h.Wait(req.Context()))
 		}
-		if h.isDead() {
-			return nil, errDead
+		if err := h.Wait(req.Context()); err != nil {
+			return nil, err
 		}
 		if req.URL.Host == graphHost {
 			h.asked.Add(1)
@@ -94,14 +94,14 @@ func (g *fakeGraph) client(h *host) *http.Client {
 		}()
 		select {
 		case resp := <-answer:
-			if err := h.pass(req.Context().Done()); err != nil {
+			if err := h.Wait(req.Context()); err != nil {
 				return nil, err
 			}
 			return resp, nil
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
-		case <-h.gone:
-			return nil, errDead
+		case <-h.Gone():
+			return nil, h.Wait(req.Context())
 		}
 	})}
 }

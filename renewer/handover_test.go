@@ -54,12 +54,12 @@ func TestPaused(t *testing.T) {
 		second := w.start()
 		for range 4 {
 			time.Sleep(17 * time.Second)
-			first.host.freeze()
+			first.host.Freeze()
 			took := within(t, 12*time.Second, "the successor leads", func() bool { return second.Leads() == 1 })
 			t.Logf("a stopped leader was replaced after %v", took)
 			time.Sleep(time.Minute)
 			before := first.host.asked.Load()
-			first.host.thaw()
+			first.host.Thaw()
 			for range 500 {
 				if first.Leads() > 0 && second.Leads() > 0 {
 					t.Fatal("two lead at once")

@@ -3,12 +3,7 @@
 package renewer_test
 
 import (
-	"context"
-	"encoding/binary"
-	"errors"
 	"log/slog"
-	"net"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -47,140 +42,10 @@ func makeTopics(t *testing.T, c kafka.Config, shards int32) {
 	}
 }
 
-// host is where one process runs: its way to the network, which can be cut for
-// good, as by kill -9, or frozen, which is what the others see of kill -STOP.
+// host is where one process runs.
 type host struct {
-	net  *bridgetest.Network
-	gone chan struct{} // closed by kill
-
+	*bridgetest.Host
 	asked atomic.Int64 // requests to Graph
-
-	// request, if not nil, is told of each request to Kafka before it leaves, by
-	// its key. It may kill.
-	request func(key int16)
-
-	mu     sync.Mutex // guards all below
-	conns  map[*hostConn]struct{}
-	dead   bool
-	frozen chan struct{} // nil: not; closed by thaw
 }
 
-func newHost(n *bridgetest.Network) *host {
-	return &host{net: n, gone: make(chan struct{}), conns: map[*hostConn]struct{}{}}
-}
-
-func (h *host) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if err := h.pass(ctx.Done()); err != nil {
-		return nil, err
-	}
-	c, err := h.net.Dial(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	hc := &hostConn{Conn: c, host: h, closed: make(chan struct{})}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.dead {
-		return nil, errors.Join(errDead, c.Close())
-	}
-	h.conns[hc] = struct{}{}
-	return hc, nil
-}
-
-var errDead = errors.New("the host is dead")
-
-// pass waits while the host is frozen.
-func (h *host) pass(gone <-chan struct{}) error {
-	h.mu.Lock()
-	frozen, dead := h.frozen, h.dead
-	h.mu.Unlock()
-	if dead {
-		return errDead
-	}
-	if frozen == nil {
-		return nil
-	}
-	select {
-	case <-frozen:
-		return h.pass(gone)
-	case <-gone:
-		return net.ErrClosed
-	}
-}
-
-func (h *host) kill() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.dead {
-		close(h.gone)
-	}
-	h.dead = true
-	for c := range h.conns {
-		_ = c.Conn.Close()
-	}
-	if h.frozen != nil {
-		close(h.frozen)
-		h.frozen = nil
-	}
-}
-
-func (h *host) isDead() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.dead
-}
-
-func (h *host) isFrozen() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.frozen != nil
-}
-
-func (h *host) freeze() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.frozen = make(chan struct{})
-}
-
-func (h *host) thaw() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	close(h.frozen)
-	h.frozen = nil
-}
-
-type hostConn struct {
-	net.Conn
-	host   *host
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (c *hostConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if frozen := c.host.pass(c.closed); frozen != nil {
-		return 0, frozen
-	}
-	return n, err
-}
-
-func (c *hostConn) Write(b []byte) (int, error) {
-	c.host.mu.Lock()
-	request := c.host.request
-	c.host.mu.Unlock()
-	if len(b) > 6 && request != nil { // the client writes requests whole: length, key
-		request(int16(binary.BigEndian.Uint16(b[4:])))
-	}
-	if err := c.host.pass(c.closed); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(b)
-}
-
-func (c *hostConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	c.host.mu.Lock()
-	delete(c.host.conns, c)
-	c.host.mu.Unlock()
-	return c.Conn.Close()
-}
+func newHost(n *bridgetest.Network) *host { return &host{Host: n.NewHost()} }

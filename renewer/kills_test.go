@@ -76,12 +76,12 @@ func TestKills(t *testing.T) {
 				successor := w.other(running, victim)
 				successor.killAt(at.key, 0, rng.IntN(2) == 0)
 				victim.kill()
-				within(t, 2*time.Minute, "killed "+at.name, successor.host.isDead)
+				within(t, 2*time.Minute, "killed "+at.name, successor.host.Dead)
 				successor.restart(&running)
 			default:
 				victim.killAt(at.key, rng.IntN(3), rng.IntN(2) == 0)
 			}
-			within(t, 2*time.Minute, "killed "+at.name, victim.host.isDead)
+			within(t, 2*time.Minute, "killed "+at.name, victim.host.Dead)
 			dead := time.Now()
 			victim.restart(&running)
 			within(t, 25*time.Second, fmt.Sprintf("kill %d, %s: somebody leads", i, at.name), func() bool { return w.leader(running) != nil })
@@ -118,7 +118,7 @@ func (w *world) victim(running []*proc) (p *proc) {
 
 func (w *world) leader(running []*proc) *proc {
 	for _, p := range running {
-		if !p.host.isDead() && p.Leads() > 0 {
+		if !p.host.Dead() && p.Leads() > 0 {
 			return p
 		}
 	}
@@ -136,9 +136,7 @@ func (w *world) other(running []*proc, than *proc) *proc {
 
 // killAt kills p at its nth request of the kind, before it leaves or after.
 func (p *proc) killAt(key int16, n int, before bool) {
-	p.host.mu.Lock()
-	defer p.host.mu.Unlock()
-	p.host.request = func(k int16) {
+	p.host.OnKafka(func(k int16) {
 		if k != key {
 			return
 		}
@@ -153,7 +151,7 @@ func (p *proc) killAt(key int16, n int, before bool) {
 			time.Sleep(time.Millisecond)
 			p.kill()
 		}()
-	}
+	})
 }
 
 // restart ends p, if it lives still, and starts another process in its place.

@@ -188,13 +188,13 @@ func (p *proc) stop() {
 	p.stopped = true
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 	defer cancel()
-	if err := p.Stop(ctx); err != nil && !p.host.isDead() {
+	if err := p.Stop(ctx); err != nil && !p.host.Dead() {
 		p.world.t.Errorf("stop: %v", err)
 	}
 }
 
 // kill ends the process as kill -9 does, for all that others can see.
-func (p *proc) kill() { p.host.kill() }
+func (p *proc) kill() { p.host.Kill() }
 
 // value returns the sum of a metric over its labels.
 func (p *proc) value(name string) (sum float64) {

@@ -142,6 +142,13 @@ func (h *Host) isDead() bool {
 	}
 }
 
+// Gone is closed by Kill.
+func (h *Host) Gone() <-chan struct{} { return h.dead }
+
+// Wait returns once the host is not frozen, or ctx ends; an error if it is dead
+// then.
+func (h *Host) Wait(ctx context.Context) error { return h.pass(ctx.Done()) }
+
 // Freeze stops the process as others see it, until Thaw.
 func (h *Host) Freeze() {
 	h.mu.Lock()
