@@ -197,21 +197,9 @@ func (p *proc) stop() {
 func (p *proc) kill() { p.host.Kill() }
 
 // value returns the sum of a metric over its labels.
-func (p *proc) value(name string) (sum float64) {
+func (p *proc) value(name string) float64 {
 	p.world.t.Helper()
-	families, err := p.metrics.Gather()
-	if err != nil {
-		p.world.t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "meetbridge_renewer_"+name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	return sum
+	return bridgetest.Sum(p.world.t, p.metrics, "meetbridge_renewer_"+name)
 }
 
 // allAlive reports whether exactly one subscription lives of each key, and none

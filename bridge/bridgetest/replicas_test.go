@@ -4,12 +4,10 @@ package bridgetest_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +23,7 @@ type replica struct {
 	addr, admin string
 	server      *ingest.Server
 	metrics     *prometheus.Registry
-	wires       *wires
+	host        *bridgetest.Host
 	starting    atomic.Bool // not ready yet, so that it gets no traffic
 }
 
@@ -63,14 +61,21 @@ func (s *replicas) start(i int) {
 	p := s.all[i]
 	p.starting.Store(true)
 	defer p.starting.Store(false)
-	own := &wires{open: map[net.Conn]struct{}{}} // not the next one's: the dead still dial
-	p.wires = own
+	own := s.Net.NewHost() // not the next one's: the dead still dial
+	p.host = own
 	cfg := s.Config
 	cfg.Kafka.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := s.Net.Dial(ctx, network, addr)
-		return own.add(c, err, latency)
+		c, err := own.Dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return slow{c}, nil
 	}
-	cfg.Listener, cfg.AdminListener = wired{s.Listen(p.addr), own}, s.Listen(p.admin)
+	listener, err := own.Listen("tcp", p.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cfg.Listener, cfg.AdminListener = listener, s.Listen(p.admin)
 	cfg.Metrics = prometheus.NewRegistry()
 	server, err := ingest.New(context.Background(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -103,7 +108,7 @@ func (s *replicas) stop(i int) {
 // kill ends a replica as kill -9 does: what it has not sent by now, to Kafka or to
 // Graph, it never sends.
 func (s *replicas) kill(i int) {
-	s.all[i].wires.cut()
+	s.all[i].host.Kill()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = s.all[i].server.Stop(ctx)
@@ -132,88 +137,19 @@ func (s *replicas) RoundTrip(req *http.Request) (*http.Response, error) {
 func (s *replicas) counted(name string) (sum float64) {
 	s.t.Helper()
 	for _, p := range s.all {
-		families, err := p.metrics.Gather()
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				if f.GetName() == name {
-					sum += m.GetCounter().GetValue()
-				}
-			}
-		}
+		sum += bridgetest.Sum(s.t, p.metrics, name)
 	}
 	return sum
-}
-
-// wires are the connections of one process.
-type wires struct {
-	mu   sync.Mutex // guards all below
-	open map[net.Conn]struct{}
-	dead bool
-}
-
-var errDead = errors.New("the process was killed")
-
-func (w *wires) add(c net.Conn, err error, slow time.Duration) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.dead {
-		return nil, errors.Join(errDead, c.Close())
-	}
-	w.open[c] = struct{}{}
-	return wire{c, w, slow}, nil
-}
-
-func (w *wires) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.dead = true
-	for c := range w.open {
-		_ = c.Close() // the other end sees it as broken
-	}
 }
 
 // latency is how long each write to Kafka takes, so that there is a time in which
 // a process can die.
 const latency = 2 * time.Millisecond
 
-type wire struct {
-	net.Conn
-	wires *wires
-	slow  time.Duration
-}
+// slow is a connection whose writes take latency.
+type slow struct{ net.Conn }
 
-func (c wire) Write(b []byte) (int, error) {
-	time.Sleep(c.slow)
+func (c slow) Write(b []byte) (int, error) {
+	time.Sleep(latency)
 	return c.Conn.Write(b)
-}
-
-func (c wire) Close() error {
-	c.wires.mu.Lock()
-	defer c.wires.mu.Unlock()
-	delete(c.wires.open, c.Conn)
-	return c.Conn.Close()
-}
-
-// wired is a listener whose connections are the process's.
-type wired struct {
-	net.Listener
-	wires *wires
-}
-
-func (l wired) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if c, err = l.wires.add(c, nil, 0); err == nil {
-			return c, nil
-		}
-	}
 }

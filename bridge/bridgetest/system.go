@@ -335,20 +335,9 @@ func (s *System) Leader() *RenewerProcess {
 func (p *RenewerProcess) Leading() bool { return p.Value("leading_shards") > 0 }
 
 // Value returns the sum of a metric of the renewer's over its labels.
-func (p *RenewerProcess) Value(name string) (sum float64) {
-	families, err := p.Metrics.Gather()
-	if err != nil {
-		p.system.tb.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "meetbridge_renewer_"+name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	return sum
+func (p *RenewerProcess) Value(name string) float64 {
+	p.system.tb.Helper()
+	return Sum(p.system.tb, p.Metrics, "meetbridge_renewer_"+name)
 }
 
 // AsDesired returns nil when exactly what is desired lives at Graph, and else
