@@ -58,7 +58,8 @@ func openStore(ctx context.Context, j *journal, shard int32) (*store, error) {
 
 func (s *store) close() { s.tx.Close() }
 
-// epoch returns the number of the take-over, which rises with each.
+// epoch returns the epoch of the transactional id as of the take-over: it rises with
+// each, and with each transaction where Kafka has it so (KIP-890).
 func (s *store) epoch() int16 { return s.tx.Epoch() }
 
 // load returns the last word on each subscription of the shard, which is one of

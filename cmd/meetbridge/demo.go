@@ -62,7 +62,7 @@ type demo struct {
 	metrics  *prometheus.Registry
 	sim      *graphsim.Sim
 	watcher  *watcher
-	renewers []*renewer.Renewer // in the order of their start; the stopped ones nil
+	renewers []*renewer.Renewer // in the order of their start
 }
 
 // embeddedAt are the addresses that a reader can be pointed to.
