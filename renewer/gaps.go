@@ -11,8 +11,9 @@ import (
 // The gaps of a subscription (I9). One opens with the transition that learns
 // that nothing lives, or that the first creation did not succeed, and closes
 // with the one that proves that something lives again, or that nobody wishes it
-// any more. It runs from the last proof of life, since nothing later is known;
-// a subscription that we deleted proved by Graph's 204 that it lived until then.
+// any more. It runs from the last proof that it lived and delivered, since nothing
+// later is known; a subscription that we deleted proved by Graph's 204 that it
+// lived until then.
 // Before a first creation was tried nothing was promised, so that is no gap.
 
 // open makes a gap from from on and returns its record; nothing if one is open

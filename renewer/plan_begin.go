@@ -109,9 +109,19 @@ func (s *State) prove(at time.Time, by Proof) {
 	}
 }
 
+// delivering returns until when the subscription is known to have delivered: its
+// last proof of life, or when Graph asked for a renewal before that. It may have
+// paused since, and what it holds back dies with it (FACTS §3).
+func (s *State) delivering() time.Time {
+	if s.AskedAt.IsZero() {
+		return s.ProofAt
+	}
+	return earlier(s.ProofAt, s.AskedAt)
+}
+
 // die notes that the subscription is no more, and opens its gap.
 func (s *State) die(cause Cause, evidence string, now time.Time) []Gap {
-	gaps := s.open(s.ProofAt, cause, evidence, now)
+	gaps := s.open(s.delivering(), cause, evidence, now)
 	s.Status, s.SubscriptionID = Dead, ""
 	s.ExpiresAt, s.AskedAt = time.Time{}, time.Time{}
 	s.succeed()

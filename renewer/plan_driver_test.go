@@ -28,6 +28,7 @@ type history struct {
 	term    int                    // of leaders
 	perStep int                    // actions begun in one instant at most; 0: all
 
+	asked   map[string]bool // by subscription and time: what Graph wished to be reauthorized
 	written map[renewer.Key]renewer.State
 	gaps    []renewer.Gap
 	begun   map[renewer.ActionKind]int
@@ -69,7 +70,7 @@ func newHistory(tb testing.TB, seed uint64, n int) *history {
 	h := &history{
 		t: tb, rng: rng, graph: newModelGraph(rng), rules: renewer.DefaultRules(), wanted: modelWishes(n), now: modelStart,
 		busy: map[renewer.Key]string{}, written: map[renewer.Key]renewer.State{}, begun: map[renewer.ActionKind]int{},
-		latency: 200 * time.Millisecond,
+		latency: 200 * time.Millisecond, asked: map[string]bool{},
 	}
 	h.lead()
 	return h
@@ -247,6 +248,9 @@ func (h *history) listed(a renewer.Action) {
 // notice tells of a lifecycle event of a subscription, as ingest would.
 func (h *history) notice(key renewer.Key, n renewer.Notice) {
 	n.TenantID = key.TenantID
+	if n.Event == "reauthorizationRequired" {
+		h.asked[n.SubscriptionID+n.ReceivedAt.String()] = true
+	}
 	if s, ok := h.planner.State(key); ok {
 		if s, gaps, news := renewer.Heed(s, n, h.clock(), h.rules); news {
 			h.write(s, gaps)
@@ -357,6 +361,10 @@ func (h *history) compareGaps() error {
 		}
 		for _, p := range byKey[key] { // nothing is invented
 			was := p.opened.OldSubscriptionID == "" // the first creation failed
+			if p.opened.Cause == renewer.CauseHeld {
+				was = p.closed != nil && h.asked[p.opened.OldSubscriptionID+p.opened.From.String()] &&
+					h.graph.heldTooLong(p.opened.OldSubscriptionID, p.opened.From, p.closed.To.Sub(p.closed.From))
+			}
 			for _, truth := range dead {
 				if (p.closed == nil || truth.start.Before(p.closed.To)) && (truth.end.IsZero() || !truth.end.Before(p.opened.From)) {
 					was = true

@@ -42,7 +42,7 @@ func Finish(s State, a Action, o Outcome, now time.Time, r Rules) (State, []Gap)
 			break
 		}
 		if o.Err != nil && s.Attempts == 0 && s.alive(now) { // it was dead while it was desired still
-			gaps = s.open(s.ProofAt, CauseNotFound, "Graph answers to its deletion that subscription "+s.SubscriptionID+" does not exist", now)
+			gaps = s.open(s.delivering(), CauseNotFound, "Graph answers to its deletion that subscription "+s.SubscriptionID+" does not exist", now)
 		}
 		gaps = append(gaps, s.end(now)...)
 	case Forget:
@@ -152,6 +152,7 @@ func inTheWay(err error, sub graph.Subscription) error {
 func (s *State) renewed(a Action, o Outcome, begun, now time.Time, r *Rules) []Gap {
 	switch {
 	case o.Err == nil:
+		gaps := s.held(begun, now, r)
 		s.RenewedAt, s.AskedAt = now, time.Time{}
 		for _, c := range a.Changes {
 			switch c {
@@ -163,12 +164,26 @@ func (s *State) renewed(a Action, o Outcome, begun, now time.Time, r *Rules) []G
 		}
 		o.Subscription.ID = a.SubscriptionID
 		s.prove(begun, ByRenewal)
-		return s.live(o.Subscription, a.Expires, now, r)
+		return append(gaps, s.live(o.Subscription, a.Expires, now, r)...)
 	case classify(o.Err) == gone:
 		return s.notFound(now)
 	}
 	s.fail(o.Err, now, r)
 	return s.expired(now)
+}
+
+// held notes what Graph has dropped of a subscription whose delivery was paused
+// until a renewal that ended by now: what happened after Graph had asked for one,
+// and longer ago than it keeps it.
+func (s *State) held(begun, now time.Time, r *Rules) []Gap {
+	if s.AskedAt.IsZero() || now.Sub(s.AskedAt) <= r.Held {
+		return nil
+	}
+	gaps := s.open(s.AskedAt, CauseHeld, fmt.Sprintf("Graph asked at %s to reauthorize it, and keeps for %s what it cannot send", s.AskedAt.Format(time.RFC3339), r.Held), now)
+	if gaps == nil {
+		return nil // a gap is open already, and longer
+	}
+	return append(gaps, s.close(s.SubscriptionID, "renewed at "+begun.Format(time.RFC3339), now.Add(-r.Held))...)
 }
 
 // notFound notes Graph's 404: it expired, or died in silence.
@@ -186,7 +201,7 @@ func (s *State) expired(now time.Time) []Gap {
 	if s.SubscriptionID == "" || s.alive(now) {
 		return nil
 	}
-	return s.open(s.ProofAt, CauseExpired, "expired at "+s.ExpiresAt.Format(time.RFC3339)+", and the last call failed: "+s.Error, now)
+	return s.open(s.delivering(), CauseExpired, "expired at "+s.ExpiresAt.Format(time.RFC3339)+", and the last call failed: "+s.Error, now)
 }
 
 func (s *State) replaced(a Action, o Outcome, begun, now time.Time, r *Rules) []Gap {

@@ -392,3 +392,49 @@ func TestPlanUndesired(t *testing.T) {
 		t.Errorf("%s: %+v %+v", a.Kind, gone, closed)
 	}
 }
+
+// I9: a subscription that lives, but that nobody has vouched for when Graph asked,
+// has lost what Graph could not keep for longer than 4 h.
+func TestFinishHeld(t *testing.T) {
+	t.Parallel()
+	w, s := living()
+	d := &w.Subscriptions[0]
+	asked := s.RenewedAt.Add(time.Hour)
+	s.AskedAt = asked
+	for _, tc := range []struct {
+		after time.Duration
+		lost  time.Duration // 0: nothing
+	}{{time.Hour, 0}, {4 * time.Hour, 0}, {5 * time.Hour, time.Hour}, {20 * time.Hour, 16 * time.Hour}} {
+		now := asked.Add(tc.after)
+		a := renewer.Action{Kind: renewer.Renew, Key: d.Key, Want: d, SubscriptionID: s.SubscriptionID, Expires: now.Add(day)}
+		after, gaps := renewer.Finish(renewer.Begin(s, a, now), a, renewer.Outcome{Subscription: graph.Subscription{ExpirationDateTime: now.Add(day)}}, now, renewer.DefaultRules())
+		if !after.AskedAt.IsZero() || after.Gap.ID != "" {
+			t.Errorf("after %v: %+v", tc.after, after)
+		}
+		if tc.lost == 0 {
+			if len(gaps) != 0 {
+				t.Errorf("after %v: %+v", tc.after, gaps)
+			}
+			continue
+		}
+		if len(gaps) != 2 || gaps[0].GapID != gaps[1].GapID || gaps[1].Cause != renewer.CauseHeld || !gaps[1].From.Equal(asked) || gaps[1].To.Sub(asked) != tc.lost {
+			t.Errorf("after %v: %+v, want %v lost from %v on", tc.after, gaps, tc.lost, asked)
+		}
+	}
+}
+
+// I9: what a paused subscription held back dies with it, so its gap begins when
+// Graph asked in vain, though it was seen to live since.
+func TestFinishDeadWhileHeld(t *testing.T) {
+	t.Parallel()
+	w, s := living()
+	d := &w.Subscriptions[0]
+	asked := s.ProofAt.Add(time.Hour)
+	now := asked.Add(3 * time.Hour)
+	s.AskedAt, s.ProofAt = asked, now.Add(-time.Minute)
+	a := renewer.Action{Kind: renewer.Renew, Key: d.Key, Want: d, SubscriptionID: s.SubscriptionID, Expires: now.Add(day)}
+	_, gaps := renewer.Finish(renewer.Begin(s, a, now), a, renewer.Outcome{Err: notFound()}, now, renewer.DefaultRules())
+	if len(gaps) != 1 || gaps[0].Cause != renewer.CauseNotFound || !gaps[0].From.Equal(asked) {
+		t.Errorf("%+v, want one from %v on", gaps, asked)
+	}
+}

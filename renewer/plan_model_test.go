@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"meetbridge/bridge/graph"
@@ -16,13 +17,14 @@ import (
 type modelGraph struct {
 	rng     *rand.Rand
 	next    int
-	living  map[string]*modelSub // by id
-	byKey   map[string]*modelSub // by resource and change types
-	lives   map[string][]life    // by the same, in order
-	faults  float64              // share of calls that fail
-	outage  bool                 // nothing answers
-	noShake bool                 // ingest is away
-	forbid  map[string]error     // by resource: what every creation and renewal gets
+	living  map[string]*modelSub   // by id
+	byKey   map[string]*modelSub   // by resource and change types
+	lives   map[string][]life      // by the same, in order
+	renewed map[string][]time.Time // by id
+	faults  float64                // share of calls that fail
+	outage  bool                   // nothing answers
+	noShake bool                   // ingest is away
+	forbid  map[string]error       // by resource: what every creation and renewal gets
 	longest time.Duration
 	calls   map[string]int // by what, and what+key
 	wrong   []string       // rules that were broken
@@ -41,7 +43,7 @@ type life struct {
 
 func newModelGraph(rng *rand.Rand) *modelGraph {
 	return &modelGraph{
-		rng: rng, living: map[string]*modelSub{}, byKey: map[string]*modelSub{}, lives: map[string][]life{},
+		rng: rng, living: map[string]*modelSub{}, byKey: map[string]*modelSub{}, lives: map[string][]life{}, renewed: map[string][]time.Time{},
 		forbid: map[string]error{}, calls: map[string]int{}, longest: 4320 * time.Minute,
 	}
 }
@@ -166,6 +168,7 @@ func (g *modelGraph) update(id string, p graph.Patch, now time.Time) (graph.Subs
 	if err := g.check(s.Resource, p.ExpirationDateTime, now); err != nil {
 		return graph.Subscription{}, err
 	}
+	g.renewed[id] = append(g.renewed[id], now)
 	s.ExpirationDateTime = p.ExpirationDateTime
 	g.raise(s, now)
 	if p.NotificationURL != "" {
@@ -214,6 +217,13 @@ func (g *modelGraph) list(now time.Time) ([]graph.Subscription, error) {
 		all = append(all, s.Subscription)
 	}
 	return all, nil
+}
+
+// heldTooLong reports whether Graph, having asked at that time to reauthorize the
+// subscription, had to wait for so much longer than it holds notifications.
+func (g *modelGraph) heldTooLong(id string, asked time.Time, over time.Duration) bool {
+	i := slices.IndexFunc(g.renewed[id], func(at time.Time) bool { return at.After(asked) })
+	return i >= 0 && g.renewed[id][i].Sub(asked) >= 4*time.Hour+over-time.Second
 }
 
 // dead returns the stretches in which nothing lived, from the first creation on.

@@ -15,10 +15,11 @@ const (
 // Heed returns what a lifecycle notice makes of the state of its subscription,
 // and whether it makes any difference. Stale ones make none: those of a
 // subscription that is no longer the state's, those that something has outdated
-// since they came, a renewal or a proof of life, and those hours old.
+// since they came, a renewal or a proof of life, and those hours old, but for a
+// wish to be reauthorized: until it is granted nothing is delivered.
 func Heed(s State, n Notice, now time.Time, r Rules) (State, []Gap, bool) {
 	if s.Status == Aside || s.SubscriptionID == "" || !strings.EqualFold(n.SubscriptionID, s.SubscriptionID) ||
-		now.Sub(n.ReceivedAt) > r.NoticeMaxAge {
+		now.Sub(n.ReceivedAt) > r.NoticeMaxAge && n.Event != eventReauthorize {
 		return s, nil, false
 	}
 	at := n.ReceivedAt.UTC()
@@ -48,8 +49,11 @@ func Heed(s State, n Notice, now time.Time, r Rules) (State, []Gap, bool) {
 		if !at.After(s.ProofAt) || s.Gap.ID != "" {
 			return s, nil, false
 		}
-		gaps = s.open(s.ProofAt, CauseMissed, "Graph's notice missed of "+at.Format(time.RFC3339), now)
+		gaps = s.open(s.delivering(), CauseMissed, "Graph's notice missed of "+at.Format(time.RFC3339), now)
 		s.prove(at, ByNotice)
+		if !s.AskedAt.IsZero() {
+			s.AskedAt = at // what it lost before is on record
+		}
 		gaps = append(gaps, s.close(s.SubscriptionID, "the subscription lives on", at)...)
 	default:
 		return s, nil, false

@@ -23,6 +23,11 @@ func TestHeed(t *testing.T) {
 		{"Reauthorize", renewer.Notice{SubscriptionID: "OLD", Event: "reauthorizationRequired", ReceivedAt: now}, nil, true, 0, renewer.Renew},
 		{"ReauthorizeAgain", renewer.Notice{SubscriptionID: "old", Event: "reauthorizationRequired", ReceivedAt: now}, func(s *renewer.State) { s.AskedAt = now }, false, 0, renewer.Renew},
 		{"ReauthorizeOutdated", renewer.Notice{SubscriptionID: "old", Event: "reauthorizationRequired", ReceivedAt: now.Add(-2 * time.Hour)}, nil, false, 0, ""},
+		{
+			"ReauthorizeHoursAgo", // and nobody has vouched for it since
+			renewer.Notice{SubscriptionID: "old", Event: "reauthorizationRequired", ReceivedAt: now.Add(-9 * time.Hour)},
+			func(s *renewer.State) { s.RenewedAt = now.Add(-10 * time.Hour) }, true, 0, renewer.Renew,
+		},
 		{"ReauthorizeCrossed", renewer.Notice{SubscriptionID: "old", Event: "reauthorizationRequired", ReceivedAt: now.Add(-55 * time.Minute)}, nil, false, 0, ""},
 		{"ReauthorizeDone", renewer.Notice{SubscriptionID: "old", Event: "reauthorizationRequired", ReceivedAt: now}, func(s *renewer.State) { s.ReauthorizedAt = now.Add(-time.Minute) }, false, 0, ""},
 		{"Removed", renewer.Notice{SubscriptionID: "old", Event: "subscriptionRemoved", ReceivedAt: now}, nil, true, 1, renewer.Create},

@@ -24,9 +24,12 @@ type Rules struct {
 	// BlockedRetry is the wait after 403, RefusedRetry that after a 400 for good;
 	// a subscription that still lives is tried a few times more before it lapses.
 	BlockedRetry, RefusedRetry time.Duration
-	// NoticeMaxAge is how old a lifecycle notice may be to be heeded: Graph
-	// repeats for 4 h (FACTS §1.3), and reading back finds what is missed.
+	// NoticeMaxAge is how old a notice may be that says that a subscription died:
+	// Graph repeats for 4 h (FACTS §1.3), and reading back finds what is missed.
 	NoticeMaxAge time.Duration
+	// Held is for how long Graph keeps the notifications of a subscription that
+	// nobody has vouched for in time (FACTS §1.3).
+	Held time.Duration
 	// Slack is how wrong the clock may be. A subscription that expired by less is
 	// not given up, but renewed: Graph's 404 says whether it is gone.
 	Slack time.Duration
@@ -58,6 +61,7 @@ func DefaultRules() Rules {
 		BlockedRetry: time.Hour,
 		RefusedRetry: 6 * time.Hour,
 		NoticeMaxAge: 4 * time.Hour,
+		Held:         4 * time.Hour,
 		Slack:        2 * time.Hour,
 		Removals:     20,
 	}

@@ -153,6 +153,7 @@ const (
 	CauseExpired  Cause = "expired"   // its time ran out
 	CauseRemoved  Cause = "removed"   // subscriptionRemoved
 	CauseMissed   Cause = "missed"    // missed: it lives, but notifications were lost
+	CauseHeld     Cause = "held"      // it lives, but its delivery was paused for longer than Graph holds what it has to say
 	CauseNotFound Cause = "not_found" // Graph answered 404: it died in silence
 	CauseReplaced Cause = "replaced"  // deleted in order to create it anew with what no PATCH can change
 	CauseBlocked  Cause = "blocked"   // the first creation is refused for good

@@ -632,7 +632,7 @@ type SubscriptionGap struct {
 	To *time.Time `avro:"to"`
 	// When this record was made, UTC in microseconds.
 	RecordedAt time.Time `avro:"recorded_at"`
-	// Why: expired, removed, missed, not_found, blocked or another word of the renewer's list.
+	// Why: expired, removed, missed, held, not_found, blocked or another word of the renewer's list.
 	Cause string `avro:"cause"`
 	// What shows it: the lifecycle notice, Graph's answer, or the expiration that passed, in words.
 	Evidence *string `avro:"evidence"`

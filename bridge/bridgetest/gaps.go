@@ -147,6 +147,38 @@ func (h *history) dead(from, to time.Time) []graphsim.Span {
 	return out
 }
 
+// paused returns the stretches between from and to in which one lived and
+// delivered nothing.
+func (h *history) paused(from, to time.Time) []graphsim.Span {
+	if h == nil {
+		return nil
+	}
+	var out []graphsim.Span
+	for i, l := range h.lives {
+		since := h.alive[i].From // when it last stopped delivering
+		for _, d := range append(l.Delivered(), graphsim.Span{From: h.alive[i].To}) {
+			p := graphsim.Span{From: latest(since, from), To: to}
+			if !d.From.IsZero() {
+				p.To = earliest(d.From, to)
+			}
+			if p.From.Before(p.To) {
+				out = append(out, p)
+			}
+			if since = d.To; since.IsZero() {
+				break
+			}
+		}
+	}
+	return out
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 func earliest(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

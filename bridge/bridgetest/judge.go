@@ -38,8 +38,8 @@ type Found struct {
 //   - every event that a desired subscription is for has its record, or lies in
 //     a gap of that subscription;
 //   - every stretch for which a desired subscription was dead lies in a gap;
-//   - every gap has such a stretch, or for "missed" Graph's word, begins
-//     and ends near it, and is closed by the end;
+//   - every gap has such a stretch, or for "missed" Graph's word, or for "held"
+//     a pause, begins and ends near it, and is closed by the end;
 //   - the states and gaps of each shard were written by one leader after the
 //     other.
 func (s *System) Judge(tolerance Tolerance) (stored []Stored, diffs []string, found Found) {
@@ -197,6 +197,10 @@ func (j *systemJudge) gap(w Watch, g Gap) {
 	}) {
 		return
 	}
+	if g.Cause == "held" {
+		j.held(w, g)
+		return
+	}
 	// A creation whose answer was lost makes a gap from its beginning on, though
 	// what it made may live since the next instant.
 	dead := h.dead(g.Span.From, to)
@@ -208,11 +212,30 @@ func (j *systemJudge) gap(w Watch, g Gap) {
 		return
 	}
 	slices.SortFunc(dead, func(a, b graphsim.Span) int { return a.To.Compare(b.To) })
-	if early := dead[0].From.Sub(g.Span.From); early > j.tolerance.Early {
+	began := dead[0].From
+	if paused := h.paused(g.Span.From, to); len(paused) > 0 {
+		began = earliest(began, paused[0].From) // what was held back died with it
+	}
+	if early := began.Sub(g.Span.From); early > j.tolerance.Early {
 		j.differ("gap %v of %v begins %v before the death: %v", g, w, early, h)
 	}
 	if late := to.Sub(dead[len(dead)-1].To); late > j.tolerance.Late {
 		j.differ("gap %v of %v ends %v after the next birth: %v", g, w, late, h)
+	}
+}
+
+// held looks for the pause that g is about. It begins when Graph asks to be told
+// to go on, which is a while before it pauses, and ends where Graph has kept what
+// came since.
+func (j *systemJudge) held(w Watch, g Gap) {
+	h, kept := j.histories[w], j.system.Rules.Held
+	paused := h.paused(g.Span.From, g.Span.To.Add(kept))
+	if len(paused) != 1 || paused[0].From.Sub(g.Span.From) > j.tolerance.Early {
+		j.differ("gap %v of %v is invented: %v paused; %v", g, w, paused, h)
+		return
+	}
+	if late := g.Span.To.Add(kept).Sub(paused[0].To); late > j.tolerance.Late {
+		j.differ("gap %v of %v ends %v late: %v; %v", g, w, late, paused, h)
 	}
 }
 

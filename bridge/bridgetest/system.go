@@ -81,6 +81,7 @@ func ScaledRules() renewer.Rules {
 	r.MinLifetime, r.ReadEvery, r.Slack, r.Quiet = time.Minute, 6*time.Minute, time.Minute, time.Minute
 	r.BackoffMin, r.BackoffMax = time.Second, 20*time.Second
 	r.BlockedRetry, r.RefusedRetry, r.NoticeMaxAge = time.Minute, 3*time.Minute, 30*time.Minute
+	r.Held = 5 * time.Minute
 	return r
 }
 
@@ -97,6 +98,7 @@ func NewSystem(tb testing.TB, keys KeyFiles, log *slog.Logger, ingests int, chan
 		Seed: 1, Rate: 1, Tenants: 2, AppIDs: []string{AppID}, Client: &http.Client{Transport: s.front}, Log: log,
 		API: &graphsim.API{
 			Listener: s.Listen(GraphAddr), MinLifetime: time.Minute, Vouched: 12 * time.Minute, NoticeLead: 3 * time.Minute,
+			HeldFor: s.Rules.Held,
 		},
 	}
 	if change != nil {

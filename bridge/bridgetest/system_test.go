@@ -42,6 +42,38 @@ func judge(t *testing.T, s *bridgetest.System, seed uint64, tolerance bridgetest
 	return stored, found
 }
 
+// I9: when nobody vouches for subscriptions for longer than Graph holds what it
+// cannot send, and nothing dies, the gaps say what is lost, no more and no less;
+// what it still holds arrives.
+func TestSystemHeld(t *testing.T) {
+	t.Parallel()
+	keys := bridgetest.NewKeyFiles(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := bridgetest.NewSystem(t, keys, systemLog(), 1, func(c *graphsim.Config) {
+			c.Seed, c.Rate = *seed, 0.5
+			c.Faults.Every = map[graphsim.Fault]int{graphsim.APIThrottled: -1, graphsim.APIUnavailable: -1, graphsim.HandshakeLost: -1}
+			c.API.Vouched, c.API.NoticeLead = 5*time.Minute, 20*time.Second
+		})
+		s.Desire(everything(s.Graph)...)
+		absent := s.StartRenewer()
+		s.Within(30*time.Second, "all are made", func() bool { return s.AsDesired() == nil })
+		absent.Stop()
+		if err := s.Graph.Run(t.Context(), graphsim.Limit{For: 14 * time.Minute}); err != nil {
+			t.Error(err)
+		}
+		s.StartRenewer()
+		s.Within(2*time.Minute, "all deliver again", func() bool { return s.Graph.Summary().API.Paused == 0 })
+		time.Sleep(10 * time.Second)
+		tolerance := exact()
+		tolerance.Early = 25 * time.Second
+		_, found := judge(t, s, *seed, tolerance)
+		sum := s.Graph.Summary().API
+		if len(found.ByCause) != 1 || found.ByCause["held"] != sum.Living || sum.HeldTooLong < 50 || sum.Held < 2*sum.HeldTooLong || found.InGaps < 50 {
+			t.Errorf("%+v; %d living, %d held, %d of them lost", found, sum.Living, sum.Held, sum.HeldTooLong)
+		}
+	})
+}
+
 var showLog = flag.Bool("systemlog", false, "show what the processes of a System log")
 
 // systemLog is where the processes log to.

@@ -44,6 +44,9 @@ type API struct {
 	// subscription vouches for it: after that its delivery pauses (FACTS §1.3).
 	// 0: until that call's access token expires; negative: for ever.
 	Vouched time.Duration
+	// HeldFor is how long what a paused subscription is told is kept; default 4 h
+	// (FACTS §1.3).
+	HeldFor time.Duration
 	// NoticeLead is how long before such a pause, and before its expiry, a
 	// subscription gets reauthorizationRequired, at most a third of what is
 	// left; default 15 min.
@@ -126,6 +129,7 @@ func (a API) withDefaults(c Config) API {
 		}
 	}
 	dur(&a.TokenLifetime, time.Hour)
+	dur(&a.HeldFor, 4*time.Hour)
 	dur(&a.NoticeLead, 15*time.Minute)
 	dur(&a.MinLifetime, 45*time.Minute)
 	num := func(n *int, v int) {
@@ -159,6 +163,7 @@ func (a API) validate() []error {
 		v    int64
 	}{
 		{"TokenLifetime", int64(a.TokenLifetime)},
+		{"HeldFor", int64(a.HeldFor)},
 		{"NoticeLead", int64(a.NoticeLead)},
 		{"MinLifetime", int64(a.MinLifetime)},
 		{"MaxLifetime", int64(a.MaxLifetime)},

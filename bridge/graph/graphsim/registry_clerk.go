@@ -12,9 +12,6 @@ const (
 	noticeMissed      = "missed"
 )
 
-// heldFor is how long what a paused subscription is told is kept (FACTS §1.3).
-const heldFor = 4 * time.Hour
-
 // maxHeld bounds what is kept for one subscription.
 const maxHeld = 1000
 
@@ -217,7 +214,7 @@ func (r *registry) vouchLocked(l *living, until int64, now time.Time, call int) 
 	l.backlog = nil
 	for i := range held.size() {
 		it := held.items[i]
-		if now.UnixNano()-held.since[i] > int64(heldFor) {
+		if now.UnixNano()-held.since[i] > int64(r.api.HeldFor) {
 			r.ledger.dropped([]*item{it})
 			r.counts.heldTooLong++
 			continue
