@@ -17,6 +17,7 @@ import (
 
 // Wanted is all that the file of desired subscriptions asks for.
 type Wanted struct {
+	File          string // that was read
 	Tenants       []Tenant
 	Subscriptions []Desired // of all tenants, in the order of the file
 	// Development allows what only a simulated Graph has: plain http, and lifetimes
@@ -121,19 +122,24 @@ func tooLarge(path string) error {
 // name, from which the files that it names are found. now is what certificates
 // may have expired before.
 func ParseDesired(text []byte, path string, now time.Time) (*Wanted, []Fault) {
-	l := &loader{
-		file: path, now: now, catalog: newCatalog(),
-		certificates: map[string]*certificateFile{}, places: map[place]request{}, keys: map[Key]int32{},
-		counts: map[string]int{},
+	l := newLoader(path, now)
+	if !l.apart(text) {
+		l = newLoader(path, now)
+		l.document(text)
 	}
-	l.document(text)
+	return l.result()
+}
+
+// result returns what was read, or what is wrong with it.
+func (l *loader) result() (*Wanted, []Fault) {
+	l.wanted.File = l.file
 	l.wanted.Files = slices.Sorted(maps.Keys(l.certificates))
 	slices.SortStableFunc(l.faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
 	l.faults = slices.Compact(l.faults)
 	bad := slices.ContainsFunc(l.faults, func(f Fault) bool { return !f.Warning })
 	if n := len(l.faults) - maxFaults; n > 0 {
 		l.faults = append(l.faults[:maxFaults:maxFaults], Fault{
-			File: path, Problem: fmt.Sprintf("%d more faults", n), Fix: "mend those above first",
+			File: l.file, Problem: fmt.Sprintf("%d more faults", n), Fix: "mend those above first",
 		})
 	}
 	if bad {
@@ -188,7 +194,7 @@ func (w *Wanted) Compare(old *Wanted) Changes {
 		}
 		delete(before, d.Key)
 		was := *b
-		if was.Where, was.ClientStateKeyID = d.Where, d.ClientStateKeyID; was != *d {
+		if was.Line, was.ClientStateKeyID = d.Line, d.ClientStateKeyID; was != *d {
 			c.Changed = append(c.Changed, d.Key)
 		}
 	}

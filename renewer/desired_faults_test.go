@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"meetbridge/renewer"
 )
@@ -216,5 +219,44 @@ func TestLoadDesired(t *testing.T) {
 	}
 	if w, faults, err := renewer.LoadDesired(path); err != nil || len(faults) > 0 || len(w.Subscriptions) != 1 {
 		t.Errorf("%v, %v", faults, err)
+	}
+}
+
+// A file as people write it is read one tenant after the other, and what is
+// written in any other way as a whole; the lines are those of the file.
+func TestDesiredApart(t *testing.T) {
+	t.Parallel()
+	dir := desiredDir(t)
+	path := filepath.Join(dir, "subscriptions.yaml")
+	second := strings.Replace(strings.Replace(desiredHead, "tenants:\n", "", 1), desiredTenant, strings.ReplaceAll(desiredTenant, "7", "8"), 1)
+	plain := desiredHead + "      - all: chats\n  # another\n\n" + second + "      - all: teams\n      - all: chatz\n"
+	for _, tc := range []struct {
+		name, text string
+		apart      bool
+	}{
+		{"Plain", plain, true},
+		{"CRLF", strings.ReplaceAll(plain, "\n", "\r\n"), true},
+		{"NotIndented", strings.ReplaceAll(plain, "\n  ", "\n"), true},
+		{"KeysAfter", plain + "development: true\n", true},
+		{"AnchorInHead", strings.ReplaceAll(strings.Replace(plain, "secret_file: secret", "secret_file: &s secret", 1), "all: teams", "resource: *s"), false},
+		{"Flow", "tenants: [{id: x}]\n", false},
+		{"Quoted", "defaults: {cloud: \"x\ntenants:\n  - id: x\n\"}\ntenants: []\n", false},
+		{"ItemsOfUnlikeDepth", "tenants:\n  - id: x\n - id: y\n", false},
+		{"Tabs", "tenants:\n  - id: x\n\t- id: y\n", false},
+		{"TwoDocuments", plain + "---\ntenants: []\n", false},
+		{"TwoTenants", plain + "tenants: []\n", true},
+	} {
+		if got := renewer.Apart([]byte(tc.text), path); got != tc.apart {
+			t.Errorf("%s: apart %v", tc.name, got)
+		}
+		now := time.Now()
+		w, faults := renewer.ParseDesired([]byte(tc.text), path, now)
+		whole, all := renewer.ParseDesiredWhole([]byte(tc.text), path, now)
+		if !reflect.DeepEqual(w, whole) || !slices.Equal(faults, all) {
+			t.Errorf("%s: one tenant at a time %+v %v, as a whole %+v %v", tc.name, w, faults, whole, all)
+		}
+		if tc.name == "Plain" && (len(faults) != 1 || faults[0].Line != 1+strings.Count(plain[:strings.Index(plain, "all: chatz")], "\n")) {
+			t.Errorf("faults %v", faults)
+		}
 	}
 }

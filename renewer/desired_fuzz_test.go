@@ -2,6 +2,8 @@ package renewer_test
 
 import (
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,7 +29,11 @@ func FuzzDesired(f *testing.F) {
 		if len(text) > 1<<16 {
 			t.Skip()
 		}
-		w, faults := renewer.ParseDesired(text, filepath.Join(dir, "subscriptions.yaml"), time.Now())
+		path, now := filepath.Join(dir, "subscriptions.yaml"), time.Now()
+		w, faults := renewer.ParseDesired(text, path, now)
+		if whole, all := renewer.ParseDesiredWhole(text, path, now); !reflect.DeepEqual(w, whole) || !slices.Equal(faults, all) {
+			t.Fatalf("one tenant at a time %+v %v, as a whole %+v %v", w, faults, whole, all)
+		}
 		bad := false
 		for _, f := range faults {
 			bad = bad || !f.Warning

@@ -211,7 +211,7 @@ func (l *loader) one(n *yaml.Node, t *Tenant, tenant map[string]*yaml.Node, o op
 		LifecycleURL:    t.LifecycleURL,
 		Version:         graph.VersionOf(canonical),
 		ApplicationID:   t.Credential.ClientID,
-		Where:           fmt.Sprintf("%s:%d", l.file, n.Line),
+		Line:            int32(n.Line),
 	}
 	if d.ChangeType, ok = l.changeTypes(o.changes, known); !ok {
 		return

@@ -40,38 +40,33 @@ func tenantKeys() []string {
 	}
 }
 
-// top reads the mapping that the file is.
-func (l *loader) top(n *yaml.Node) {
+// top reads the mapping that the file is, and returns the list of its tenants,
+// nil if there is none, and what holds for all of them.
+func (l *loader) top(n *yaml.Node) (tenants *yaml.Node, defaults map[string]*yaml.Node) {
 	m := l.mapping(n, "the file", []string{keyTenants, keyDefaults, keyDevelopment})
 	if m == nil {
-		return
+		return nil, nil
 	}
 	if d := m[keyDevelopment]; d != nil {
 		l.wanted.Development = l.boolean(d, keyDevelopment)
 	}
-	var defaults map[string]*yaml.Node
 	if d := m[keyDefaults]; d != nil {
 		defaults = l.mapping(d, keyDefaults, tenantKeys())
 	}
-	tenants := m[keyTenants]
-	switch {
+	switch tenants = m[keyTenants]; {
 	case tenants == nil:
 		l.fault(n, "write tenants: with a list of tenants, or tenants: [] to desire nothing", "there is no key %q", keyTenants)
-		return
 	case tenants.Kind != yaml.SequenceNode:
 		l.fault(tenants, "write a list, each item beginning with - id:", "%s is %s", keyTenants, kindOfNode(tenants))
-		return
+		tenants = nil
 	}
-	seen := map[string]int{}
-	for _, t := range l.sequence(tenants) {
-		l.tenant(t, defaults, seen)
-	}
+	return tenants, defaults
 }
 
 var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // tenant reads one tenant and its subscriptions.
-func (l *loader) tenant(n *yaml.Node, defaults map[string]*yaml.Node, seen map[string]int) {
+func (l *loader) tenant(n *yaml.Node, defaults map[string]*yaml.Node) {
 	m := l.mapping(n, "a tenant", append([]string{keyID, keySubscriptions}, tenantKeys()...))
 	if m == nil {
 		return
@@ -89,11 +84,11 @@ func (l *loader) tenant(n *yaml.Node, defaults map[string]*yaml.Node, seen map[s
 	}
 	t := Tenant{Where: fmt.Sprintf("%s:%d", l.file, n.Line)}
 	t.ID = l.guid(n, m, keyID)
-	if line := seen[t.ID]; t.ID != "" && line > 0 {
+	if line := l.tenants[t.ID]; t.ID != "" && line > 0 {
 		l.fault(m[keyID], "put all subscriptions of a tenant under one", "tenant %s stands in line %d already", t.ID, line)
 		return
 	} else if t.ID != "" {
-		seen[t.ID] = m[keyID].Line
+		l.tenants[t.ID] = m[keyID].Line
 	}
 	l.cloud(m, &t)
 	l.credential(n, m, &t)

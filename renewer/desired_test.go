@@ -127,7 +127,7 @@ func TestDesiredDefaults(t *testing.T) {
 		if d.Resource != tc.resource || d.ChangeType != tc.changes || d.Rich != tc.rich || d.Lifetime != tc.lifetime || d.Version != tc.version {
 			t.Errorf("%s: %s %s rich=%v %s %s", tc.item, d.Resource, d.ChangeType, d.Rich, d.Lifetime, d.Version)
 		}
-		if d.TenantID != desiredTenant || d.ApplicationID != "11111111-2222-4333-8444-555555555555" || !strings.HasSuffix(d.Where, "subscriptions.yaml:9") {
+		if d.TenantID != desiredTenant || d.ApplicationID != "11111111-2222-4333-8444-555555555555" || d.Line != 9 || !strings.HasSuffix(w.File, "subscriptions.yaml") {
 			t.Errorf("%s: %+v", tc.item, d)
 		}
 		if has := d.Certificate.ID == "mb-1" && len(d.Certificate.Thumbprint) == 40 && d.Certificate.DER != ""; has != d.Rich {

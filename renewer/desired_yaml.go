@@ -30,7 +30,16 @@ type loader struct {
 	certificates map[string]*certificateFile
 	keys         map[Key]int32 // lines
 	places       map[place]request
+	tenants      map[string]int // lines
 	counts       map[string]int // subscriptions of each tenant
+}
+
+func newLoader(path string, now time.Time) *loader {
+	return &loader{
+		file: path, now: now, catalog: newCatalog(),
+		certificates: map[string]*certificateFile{}, places: map[place]request{}, keys: map[Key]int32{},
+		tenants: map[string]int{}, counts: map[string]int{},
+	}
 }
 
 // request is where something was asked for.
@@ -49,7 +58,43 @@ func (l *loader) warn(n *yaml.Node, fix, format string, args ...any) {
 	l.faults[len(l.faults)-1].Warning = true
 }
 
-// document reads the whole file.
+// apart reads a file one tenant after the other, and reports whether that could
+// be done. If not, what was found so far means nothing.
+func (l *loader) apart(text []byte) bool {
+	rest, parts, line := splitTenants(text)
+	if len(parts) == 0 || bytes.IndexByte(text, 0) >= 0 {
+		return false
+	}
+	root := onlyDocument(rest)
+	if root == nil {
+		return false
+	}
+	tenants, defaults := l.top(root)
+	if tenants == nil || tenants.Line != line || len(tenants.Content) > 0 {
+		return false
+	}
+	read := 0
+	for _, p := range parts {
+		read += len(p.text)
+		t := p.tenant()
+		if t == nil {
+			return false
+		}
+		if !l.look(t) {
+			break
+		}
+		l.tenant(t, defaults)
+		// Copied again and again as it grows, the list would take three times its room:
+		// it is made as long as it will be if the tenants are all alike.
+		if n := len(l.wanted.Subscriptions); n > 0 {
+			expected := n + n*(len(text)-read)/read*65/64
+			l.wanted.Subscriptions = slices.Grow(l.wanted.Subscriptions, min(expected, maxSubscriptions)-n)
+		}
+	}
+	return true
+}
+
+// document reads the whole file at once.
 func (l *loader) document(text []byte) {
 	whole := &yaml.Node{}
 	if i := bytes.IndexByte(text, 0); i >= 0 {
@@ -74,7 +119,13 @@ func (l *loader) document(text []byte) {
 		l.syntax(err, text)
 		return
 	}
-	l.top(resolve(whole.Content[0]))
+	tenants, defaults := l.top(resolve(whole.Content[0]))
+	if tenants == nil {
+		return
+	}
+	for _, t := range l.sequence(tenants) {
+		l.tenant(t, defaults)
+	}
 }
 
 // syntax notes an error of the YAML parser, which says the line in words.
@@ -116,14 +167,15 @@ func (l *loader) mapping(n *yaml.Node, what string, known []string) map[string]*
 		return nil
 	}
 	values := make(map[string]*yaml.Node, len(n.Content)/2)
+	lines := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], resolve(n.Content[i+1])
 		if !l.look(key) {
 			break
 		}
 		switch {
-		case values[key.Value] != nil:
-			l.fault(key, "remove one of them", "%.60q stands in line %d already", key.Value, values[key.Value].Line)
+		case lines[key.Value] > 0:
+			l.fault(key, "remove one of them", "%.60q stands in line %d already", key.Value, lines[key.Value])
 		case key.Value == "<<":
 			l.fault(key, "put what is common under defaults: at the top", "merging is not supported")
 		case !slices.Contains(known, key.Value):
@@ -135,6 +187,7 @@ func (l *loader) mapping(n *yaml.Node, what string, known []string) map[string]*
 		case value.Tag != "!!null":
 			values[key.Value] = value
 		}
+		lines[key.Value] = key.Line
 	}
 	return values
 }

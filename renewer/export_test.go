@@ -17,3 +17,15 @@ func (r *Renewer) Leads() (n int) {
 	}
 	return n
 }
+
+// ParseDesiredWhole is ParseDesired without cutting the file apart.
+func ParseDesiredWhole(text []byte, path string, now time.Time) (*Wanted, []Fault) {
+	l := newLoader(path, now)
+	l.document(text)
+	return l.result()
+}
+
+// Apart reports whether a file is read one tenant after the other.
+func Apart(text []byte, path string) bool {
+	return newLoader(path, time.Now()).apart(text)
+}

@@ -131,7 +131,7 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	if r.cfg.Rules != nil {
 		rules = *r.cfg.Rules
 	}
-	w, err := makeWish(wanted, r.states.Get(), r.ingest.proves, rules, before.clients, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
+	w, err := makeWish(wanted, r.states.Get(), r.ingest.proves, rules, before, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (m *month) desire(t *testing.T) *wish {
 			Lifetime: 4320*time.Minute - margin, NotificationURL: farNotify, LifecycleURL: farNotify, Version: graph.V1,
 		})
 	}
-	w, err := makeWish(wanted, &keys, func(string) bool { return true }, DefaultRules(), nil, func(t Tenant) (*graph.Client, error) {
+	w, err := makeWish(wanted, &keys, func(string) bool { return true }, DefaultRules(), &wish{}, func(t Tenant) (*graph.Client, error) {
 		return graph.New(graph.Config{BaseURL: "https://graph.example", HTTP: &http.Client{Transport: m.graph}, Credential: farToken(t.ID), Before: letPass})
 	})
 	if err != nil {

@@ -75,7 +75,7 @@ func Differences(now time.Time, w *Wanted, actual map[Key]State, listed map[stri
 	for i := range w.Subscriptions {
 		d := &w.Subscriptions[i]
 		s, has := actual[d.Key]
-		diff := Difference{TenantID: d.TenantID, Resource: d.Resource, ChangeType: d.ChangeType, Where: d.Where}
+		diff := Difference{TenantID: d.TenantID, Resource: d.Resource, ChangeType: d.ChangeType, Where: fmt.Sprintf("%s:%d", w.File, d.Line)}
 		if has && s.SubscriptionID != "" {
 			diff.SubscriptionID, diff.Expires = s.SubscriptionID, s.ExpiresAt
 		}

@@ -17,8 +17,9 @@ import (
 func TestDifferences(t *testing.T) {
 	t.Parallel()
 	w := modelWishes(12)
+	w.File = "subscriptions.yaml"
 	for i := range w.Subscriptions {
-		w.Subscriptions[i].Where = fmt.Sprintf("subscriptions.yaml:%d", i+1)
+		w.Subscriptions[i].Line = int32(i + 1)
 	}
 	_, s := living()
 	now := modelStart

@@ -53,7 +53,7 @@ type Desired struct {
 	// creation. The file of desired subscriptions does not say it: whoever has
 	// the keys sets it.
 	ClientStateKeyID string
-	Where            string // file:line that asks for it
+	Line             int32 // of Wanted.File that asks for it
 }
 
 // Status is the word for what a subscription is at, as far as known.

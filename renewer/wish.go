@@ -28,18 +28,23 @@ type client struct {
 	made    Tenant // what it was made from
 }
 
-// makeWish returns the wish of wanted, with the client-state key that mints, and
-// a client for each tenant, that of before where nothing changed.
-func makeWish(wanted *Wanted, read *bridge.ClientStateKeys, proves func(id string) bool, rules Rules, before map[string]client, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
-	minted, keys := *wanted, read.MintingBy(proves)
-	minted.Subscriptions = slices.Clone(wanted.Subscriptions) // those of before are in use
-	for i := range minted.Subscriptions {
-		minted.Subscriptions[i].ClientStateKeyID = keys.MinterID()
+// makeWish returns the wish of wanted, with the client-state key that mints, which
+// is written into wanted unless before has that in use, and a client for each
+// tenant, that of before where nothing changed.
+func makeWish(wanted *Wanted, read *bridge.ClientStateKeys, proves func(id string) bool, rules Rules, before *wish, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
+	keys := read.MintingBy(proves)
+	if wanted == before.wanted {
+		again := *wanted
+		again.Subscriptions = slices.Clone(wanted.Subscriptions)
+		wanted = &again
 	}
-	w := &wish{wanted: &minted, clients: make(map[string]client, len(wanted.Tenants)), read: read, keys: keys, rules: rules}
+	for i := range wanted.Subscriptions {
+		wanted.Subscriptions[i].ClientStateKeyID = keys.MinterID()
+	}
+	w := &wish{wanted: wanted, clients: make(map[string]client, len(wanted.Tenants)), read: read, keys: keys, rules: rules}
 	w.rules.ClientStateKeys = keys.IDs()
 	for _, t := range wanted.Tenants {
-		if c, had := before[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
+		if c, had := before.clients[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
 			w.clients[t.ID] = c
 			continue
 		}

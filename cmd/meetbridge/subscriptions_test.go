@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -59,20 +58,20 @@ func TestFrom(t *testing.T) {
 func somePlan() subscriptionsPlan {
 	const tenant, app = "7a4c9d0e-0000-4000-8000-000000000001", "11111111-1111-4111-8111-111111111111"
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	w := &renewer.Wanted{Tenants: []renewer.Tenant{{ID: tenant, NotificationURL: "https://bridge.example/n"}}}
+	w := &renewer.Wanted{File: "dir/subscriptions.yaml", Tenants: []renewer.Tenant{{ID: tenant, NotificationURL: "https://bridge.example/n"}}}
 	states := map[renewer.Key]renewer.State{}
 	add := func(name string, change func(*renewer.Desired, *renewer.State)) {
 		key := renewer.Key{TenantID: tenant, Resource: name, ChangeType: "created"}
 		d := renewer.Desired{
 			Key: key, Lifetime: 71 * time.Hour, NotificationURL: "https://bridge.example/n", LifecycleURL: "https://bridge.example/l", Version: graph.V1,
-			ApplicationID: app, Where: fmt.Sprintf("dir/subscriptions.yaml:%d", len(w.Subscriptions)+1),
+			ApplicationID: app, Line: int32(len(w.Subscriptions) + 1),
 		}
 		s := renewer.State{
 			Key: key, Status: renewer.Active, SubscriptionID: "id-" + name, ApplicationID: app, Version: graph.V1,
 			NotificationURL: d.NotificationURL, LifecycleURL: d.LifecycleURL, RenewedAt: now.Add(-time.Hour), ExpiresAt: now.Add(70 * time.Hour), ProofAt: now.Add(-time.Minute),
 		}
 		change(&d, &s)
-		if d.Where != "" {
+		if d.Line > 0 {
 			w.Subscriptions = append(w.Subscriptions, d)
 		}
 		if s.Status != "" {
@@ -90,7 +89,7 @@ func somePlan() subscriptionsPlan {
 		d.Certificate, s.CertificateID = renewer.Certificate{ID: "new-cert", Thumbprint: "AB"}, "old-cert"
 	})
 	add("old", func(_ *renewer.Desired, s *renewer.State) { s.ExpiresAt = now.Add(time.Minute) })
-	add("over", func(d *renewer.Desired, _ *renewer.State) { d.Where = "" })
+	add("over", func(d *renewer.Desired, _ *renewer.State) { d.Line = 0 })
 	add("refused", func(_ *renewer.Desired, s *renewer.State) {
 		s.Status, s.SubscriptionID, s.Attempts, s.ErrorStatus, s.Error, s.NextAttemptAt = renewer.Blocked, "", 2, 403, "create: no\x1b role", now.Add(time.Hour)
 	})
