@@ -15,10 +15,10 @@ import (
 // until Begin or Finish has changed a state.
 func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 	in := newScene(w, &r)
-	var due []Action
+	var due dueActions
 	add := func(a Action) {
 		if a.due(now) {
-			due = append(due, a)
+			due.add(a)
 		}
 	}
 	matched := 0
@@ -46,21 +46,52 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 		for i := range undesired {
 			add(r.next(now, nil, &undesired[i], in))
 		}
-		due = slices.DeleteFunc(due, func(a Action) bool { return a.Kind == Create && in.leaving[a.place()] > 0 })
+		due.order = slices.DeleteFunc(due.order, func(t turn) bool { return t.Kind == Create && in.leaving[t.place()] > 0 })
 	}
 	for tenant, at := range in.orphans {
 		add(listAction(tenant, at))
 	}
-	order := make([]*Action, len(due)) // they are large to move
-	for i := range due {
-		order[i] = &due[i]
+	return due.sorted()
+}
+
+// dueActions gathers actions, which are large to move.
+type dueActions struct {
+	room  []Action // for the next ones
+	order []turn
+}
+
+// turn is an action and what it is sorted by, its times in microseconds.
+type turn struct {
+	*Action
+	deadline, due int64
+}
+
+func (d *dueActions) add(a Action) {
+	if len(d.room) == cap(d.room) {
+		d.room = make([]Action, 0, min(max(16, len(d.order)), 1024))
 	}
-	slices.SortFunc(order, before)
-	sorted := make([]Action, len(due))
-	for i, a := range order {
-		sorted[i] = *a
+	d.room = append(d.room, a)
+	d.order = append(d.order, turn{&d.room[len(d.room)-1], a.Deadline.UnixMicro(), a.Due.UnixMicro()})
+}
+
+// sorted returns them in the order of before.
+func (d *dueActions) sorted() []Action {
+	slices.SortFunc(d.order, func(a, b turn) int {
+		switch {
+		case a.rank != b.rank:
+			return cmp.Compare(a.rank, b.rank)
+		case a.deadline != b.deadline:
+			return cmp.Compare(a.deadline, b.deadline)
+		case a.due != b.due:
+			return cmp.Compare(a.due, b.due)
+		}
+		return before(a.Action, b.Action)
+	})
+	all := make([]Action, len(d.order))
+	for i, t := range d.order {
+		all[i] = *t.Action
 	}
-	return sorted
+	return all
 }
 
 func listAction(tenant string, due time.Time) Action {
