@@ -8,8 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jws"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 
 // compact is a token taken apart, nothing in it believed yet.
 type compact struct {
-	text   string
+	signed string // header and payload as they were sent, which is what was signed
 	header struct {
 		Algorithm string         `json:"alg"`
 		KeyID     string         `json:"kid"`
@@ -30,8 +29,8 @@ type compact struct {
 		// jku, x5u, x5c and jwk would name or bring a key. Ours come from the
 		// authority alone, so nothing here reads them.
 	}
-	payload       []byte
-	signatureText bool // the signature is canonical base64url
+	payload   []byte
+	signature []byte // nil if it is not canonical base64url
 }
 
 // parseCompact takes a token of bounded length apart: header, payload and signature in base64url
@@ -45,7 +44,7 @@ func parseCompact(text string) (*compact, error) {
 	if !ok || jsontext.Value(header).Kind() != '{' {
 		return nil, errors.New("read token header: not base64url of a JSON object")
 	}
-	c := &compact{text: text}
+	c := &compact{signed: text[:len(parts[0])+1+len(parts[1])]}
 	if err := json.Unmarshal(header, &c.header); err != nil {
 		return nil, fmt.Errorf("read token header: %w", err)
 	}
@@ -55,7 +54,9 @@ func parseCompact(text string) (*compact, error) {
 	if c.payload, ok = decode(parts[1]); !ok {
 		return nil, errors.New("read token payload: not base64url")
 	}
-	_, c.signatureText = decode(parts[2])
+	if signature, ok := decode(parts[2]); ok {
+		c.signature = signature
+	}
 	return c, nil
 }
 
@@ -68,15 +69,11 @@ func (c *compact) claimsText() string {
 	return string(c.payload)
 }
 
-// signedBy reports whether key made the signature, by RS256 and nothing else:
-// the library compares the header's algorithm with this one and takes the key
-// from nowhere but here.
+// signedBy reports whether key made the signature, by RS256 and nothing else,
+// and whether the header says so, too.
 func (c *compact) signedBy(key *signingKey) bool {
-	if !c.signatureText {
-		return false
-	}
-	_, err := jws.VerifyCompactFast(key.public, []byte(c.text), jwa.RS256())
-	return err == nil
+	return c.header.Algorithm == jwt.SigningMethodRS256.Alg() &&
+		jwt.SigningMethodRS256.Verify(c.signed, c.signature, key.public) == nil
 }
 
 // decode undoes canonical base64url without padding. Line breaks, which the
