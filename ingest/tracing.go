@@ -1,25 +1,27 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
+	api "go.opentelemetry.io/otel/trace"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // tracing returns what wraps the public handler in a span per POST, and how to
-// end it; without an endpoint both do nothing. Spans carry method, path, status
-// and size only: nothing of an item or of a header (I4).
-//
-// Whoever knows the URL can send trace headers, so they are not followed: each
-// POST begins a trace of its own, whose id its records carry.
+// end it; without an endpoint both do nothing.
 func tracing(ctx context.Context, endpoint string) (wrap func(http.Handler) http.Handler, stop func(context.Context) error, err error) {
 	if endpoint == "" {
 		return func(h http.Handler) http.Handler { return h }, func(context.Context) error { return nil }, nil
@@ -27,18 +29,15 @@ func tracing(ctx context.Context, endpoint string) (wrap func(http.Handler) http
 	if err := checkEndpoint(endpoint); err != nil {
 		return nil, nil, err
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
+	exporter, err := otlptrace.New(ctx, &collector{endpoint: endpoint, client: &http.Client{Timeout: 10 * time.Second}})
 	if err != nil {
 		return nil, nil, fmt.Errorf("use --otlp-endpoint %q: %w", endpoint, err)
 	}
 	provider := trace.NewTracerProvider(
-		trace.WithBatcher(sparing{exporter}),
+		trace.WithBatcher(exporter),
 		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", "meetbridge-ingest"))),
 	)
-	wrap = func(h http.Handler) http.Handler {
-		return otelhttp.NewHandler(h, "POST notifications",
-			otelhttp.WithTracerProvider(provider), otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()))
-	}
+	wrap = func(h http.Handler) http.Handler { return traced(provider.Tracer("meetbridge/ingest"), h) }
 	return wrap, provider.Shutdown, nil
 }
 
@@ -51,31 +50,98 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// sparing exports spans with the attributes of a closed list: the others are
-// what a sender wrote, such as its agent, the host that it asked for, and the
-// client whom it says it forwards.
-type sparing struct{ trace.SpanExporter }
-
-// ExportSpans exports the spans without what a sender wrote.
-func (s sparing) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
-	plain := make([]trace.ReadOnlySpan, len(spans))
-	for i := range spans {
-		plain[i] = plainSpan{spans[i]}
-	}
-	return s.SpanExporter.ExportSpans(ctx, plain)
+// traced gives each request a span of method, path, protocol, status and sizes:
+// nothing of an item or of a header (I4), and no path but those that it serves.
+//
+// Whoever knows the URL can send trace headers, so they are not followed: each
+// POST begins a trace of its own, whose id its records carry.
+func traced(tracer api.Tracer, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme := "http"
+		if r.TLS != nil {
+			scheme = "https"
+		}
+		ctx, span := tracer.Start(r.Context(), "POST notifications", api.WithNewRoot(), api.WithSpanKind(api.SpanKindServer),
+			api.WithAttributes(
+				attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", scheme),
+				attribute.String("network.protocol.version", strconv.Itoa(r.ProtoMajor)+"."+strconv.Itoa(r.ProtoMinor))))
+		defer span.End()
+		body, answer := &countedBody{ReadCloser: r.Body}, &countedAnswer{ResponseWriter: w, code: http.StatusOK}
+		r = r.WithContext(ctx)
+		r.Body = body
+		h.ServeHTTP(answer, r)
+		span.SetAttributes(attribute.Int("http.response.status_code", answer.code),
+			attribute.Int("http.request.body.size", body.n), attribute.Int("http.response.body.size", answer.n))
+		if answer.code >= 500 {
+			span.SetStatus(codes.Error, "")
+		}
+	})
 }
 
-type plainSpan struct{ trace.ReadOnlySpan }
+type countedBody struct {
+	io.ReadCloser
+	n int
+}
 
-// Attributes returns those of the closed list.
-func (s plainSpan) Attributes() []attribute.KeyValue {
-	var kept []attribute.KeyValue
-	for _, a := range s.ReadOnlySpan.Attributes() {
-		switch a.Key {
-		case "http.request.method", "http.response.status_code", "http.request.body.size", "http.response.body.size",
-			"http.route", "url.path", "url.scheme", "network.protocol.version":
-			kept = append(kept, a)
-		}
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += n
+	return n, err
+}
+
+type countedAnswer struct {
+	http.ResponseWriter
+	code, n int
+}
+
+func (a *countedAnswer) WriteHeader(code int) {
+	a.code = code
+	a.ResponseWriter.WriteHeader(code)
+}
+
+func (a *countedAnswer) Write(p []byte) (int, error) {
+	n, err := a.ResponseWriter.Write(p)
+	a.n += n
+	return n, err
+}
+
+// collector takes spans by OTLP over HTTP, in its binary form. The library's own
+// client for that would bring the whole of gRPC. What the collector does not
+// take is gone: a trace is worth no queue.
+type collector struct {
+	endpoint string
+	client   *http.Client
+}
+
+// Start has nothing to do: the first spans open the connection.
+func (c *collector) Start(context.Context) error { return nil }
+
+// Stop closes the connections.
+func (c *collector) Stop(context.Context) error {
+	c.client.CloseIdleConnections()
+	return nil
+}
+
+// UploadTraces posts the spans; any status but 2xx is an error.
+func (c *collector) UploadTraces(ctx context.Context, spans []*otlp.ResourceSpans) error {
+	// An export request of OTLP has the very form of TracesData.
+	body, err := proto.Marshal(&otlp.TracesData{ResourceSpans: spans})
+	if err != nil {
+		return fmt.Errorf("encode spans: %w", err)
 	}
-	return kept
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-protobuf")
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("send spans: %w", err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("send spans: the collector answered %d", resp.StatusCode)
+	}
+	return nil
 }
