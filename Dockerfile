@@ -17,7 +17,7 @@ COPY . .
 # The version is the commit's, which Go reads from .git and writes into the binary.
 # Sources without a usable .git (an archive, a worktree) give "(devel)".
 RUN vcs=false; if git rev-parse -q --verify HEAD >/dev/null 2>&1; then vcs=true; fi \
- && CGO_ENABLED=0 go build -trimpath -buildvcs=$vcs -ldflags '-s -w' -o /out/meetbridge ./cmd/meetbridge
+ && GOFLAGS=-buildvcs=$vcs make release OUT=/out/meetbridge
 
 # What docker-compose.yml uses to make keys, certificates and passwords at its
 # first start, in front of ingest, and for its simulated Graph. Not for production.

