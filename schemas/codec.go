@@ -49,12 +49,12 @@ func NewCodec() (*Codec, error) {
 	api := newAPI()
 	c := &Codec{api: api, bindings: make(map[string]binding, len(kinds()))}
 	c.writers.New = func() any { return avro.NewWriter(nil, 4<<10, avro.WithWriterConfig(api)) }
+	all, err := parsed()
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range kinds() {
-		b, err := bind(api, k)
-		if err != nil {
-			return nil, err
-		}
-		c.bindings[k.topic] = b
+		c.bindings[k.topic] = bind(api, k, all[k.topic])
 	}
 	return c, nil
 }
@@ -65,14 +65,24 @@ func newAPI() avro.API {
 	return avro.Config{DisableBlockSizeHeader: true, MaxByteSliceSize: -1}.Freeze()
 }
 
-func bind(api avro.API, k kind) (binding, error) {
-	schema, err := parse(text(k.topic))
-	if err != nil {
-		return binding{}, fmt.Errorf("schema of %s: %w", k.topic, err)
-	}
+func bind(api avro.API, k kind, schema avro.Schema) binding {
 	typ := reflect2.TypeOf(k.zero)
-	return binding{schema: schema, encoder: api.EncoderOf(schema, typ), rtype: typ.RType()}, nil
+	return binding{schema: schema, encoder: api.EncoderOf(schema, typ), rtype: typ.RType()}
 }
+
+// parsed returns the embedded schemas by topic, which are read once a process:
+// that takes some 10 ms.
+var parsed = sync.OnceValues(func() (map[string]avro.Schema, error) { //nolint:gochecknoglobals // a constant, as the texts are
+	all := make(map[string]avro.Schema, len(kinds()))
+	for _, k := range kinds() {
+		schema, err := parse(text(k.topic))
+		if err != nil {
+			return nil, fmt.Errorf("schema of %s: %w", k.topic, err)
+		}
+		all[k.topic] = schema
+	}
+	return all, nil
+})
 
 // parse returns the schema in text. It has a name cache of its own, so that
 // versions of one schema do not meet. Texts may come from a registry, so a
@@ -136,19 +146,19 @@ func (c *Codec) DecodeInto(body []byte, topic string, v any) error {
 	return decodeInto(c.api, b, body, v)
 }
 
-// DecodeInto is Codec.DecodeInto for those that decode once: it prepares the
-// schema on every call.
+// DecodeInto is Codec.DecodeInto for those that decode once: it prepares a
+// decoder on every call.
 func DecodeInto(body []byte, topic string, v any) error {
 	for _, k := range kinds() {
 		if k.topic != topic {
 			continue
 		}
-		api := newAPI()
-		b, err := bind(api, k)
+		all, err := parsed()
 		if err != nil {
 			return err
 		}
-		return decodeInto(api, b, body, v)
+		api := newAPI()
+		return decodeInto(api, bind(api, k, all[topic]), body, v)
 	}
 	return fmt.Errorf("%w: %q", ErrUnknownTopic, topic)
 }
