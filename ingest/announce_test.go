@@ -19,7 +19,8 @@ import (
 // Whoever asks Kafka learns which keys a running ingest process has, those that
 // come later too, and nothing of one that has ended (FACTS §2.4).
 func TestKeysAreAnnounced(t *testing.T) {
-	keys, second := bridgetest.NewKeyFiles(t), bridgetest.NewKeyFiles(t)
+	t.Parallel()
+	keys, second := bridgetest.NewKeyFiles(t), bridgetest.OtherKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
 		adm, err := kafka.NewAdmin(r.Config.Kafka, slog.New(slog.DiscardHandler))

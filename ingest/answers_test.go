@@ -58,6 +58,7 @@ func send(t *testing.T, r *bridgetest.Rig, method, url, contentType, body string
 
 // The answers of DESIGN §3 to whatever comes, with Kafka there.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), basicOnly)
@@ -113,6 +114,7 @@ func TestAnswers(t *testing.T) {
 // budget at first and at once soon after; when it is back everything flows
 // without a restart, and what Graph repeats is there once (I8).
 func TestKafkaAway(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), basicOnly)
@@ -166,6 +168,7 @@ func TestKafkaAway(t *testing.T) {
 // becomes records but for that one; its repetition adds nothing (I8), and one
 // bad item never fails its neighbours.
 func TestThousandItems(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), basicOnly)
@@ -205,6 +208,7 @@ func TestThousandItems(t *testing.T) {
 // What is over the bounds gets 503 at once, and memory stays bounded while Kafka
 // is away (I11).
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), func(c *ingest.Config) { basicOnly(c); c.MaxInFlight = 5 })
@@ -235,6 +239,7 @@ func TestBounds(t *testing.T) {
 // A graceful stop answers what was accepted and refuses what comes new; the next
 // process takes it.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), basicOnly)

@@ -63,6 +63,7 @@ func (e *edge) events() map[string]int {
 // I1, I8: what a process took is recognised by the next one, as soon as that is
 // ready; quarantine included, but for what anybody can provoke.
 func TestRestartRecognises(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), basicOnly)
 		genuine := post(item("s", 1).String(), item("s", 2).String())
@@ -89,6 +90,7 @@ func TestRestartRecognises(t *testing.T) {
 // I1, I5: without the topic of announcements everything else works as ever, and a
 // process is ready at once; once it is there it is used.
 func TestGossipWithoutTopic(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), basicOnly)
 		adm := e.admin()
@@ -140,6 +142,7 @@ func TestGossipWithoutTopic(t *testing.T) {
 // I2, I11: what another version or a stranger writes to the topic of announcements
 // is passed over, as a whole; what can be read is believed.
 func TestGossipOfStrangers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), basicOnly)
 		if got := e.post(post(item("s", 1).String())); got.code != 202 {

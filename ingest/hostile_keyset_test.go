@@ -24,6 +24,7 @@ func (e *edge) sealedPost(n int, token string) string {
 // A key set that cannot be had is our trouble: 503 in time, and what Graph sends
 // again is taken once it is there. Nothing is set aside meanwhile.
 func TestHostileKeySetAtStart(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]func(a *authority){
 		"down":       func(a *authority) { a.fault = func(*http.Request) (int, string, bool) { return 0, "", true } },
 		"500":        func(a *authority) { a.fault = func(*http.Request) (int, string, bool) { return 500, "", true } },
@@ -45,6 +46,7 @@ func TestHostileKeySetAtStart(t *testing.T) {
 		"slow": func(a *authority) { a.slow = time.Minute },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				e := newEdge(t, slog.New(slog.DiscardHandler), nil)
 				e.StopIngest()
@@ -78,6 +80,7 @@ func TestHostileKeySetAtStart(t *testing.T) {
 // comes meanwhile waits (503) and is not set aside; and a storm of keys that
 // nobody knows is no storm of fetches.
 func TestHostileKeySetLater(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), func(c *ingest.Config) { c.MaxInFlight = 5000 })
 		if got := e.post(e.sealedPost(0, e.token(nil))); got.code != 202 {

@@ -21,6 +21,7 @@ import (
 // items are in Kafka, and repeating the POST when the topic is back adds the
 // rest and nothing twice (I1, I8, DESIGN §3).
 func TestPartOfAPost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), basicOnly)
 		client, err := kgo.NewClient(kgo.SeedBrokers(e.Kafka.KafkaAddrs()...), kgo.Dialer(e.Net.Dial))
@@ -90,6 +91,7 @@ func TestPartOfAPost(t *testing.T) {
 // the first budget each is sent away at once, handshakes are answered, bad
 // bodies are refused as ever, and nothing stays in memory when Kafka is back.
 func TestHostileFloodWithoutKafka(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), basicOnly)
 		for _, addr := range e.Kafka.KafkaAddrs() {

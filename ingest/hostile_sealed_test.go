@@ -120,6 +120,7 @@ func thumbprintOf(t *testing.T, path string) string {
 // Key files that are no use are passed over while ingest runs: a half-written
 // one, one too small or too large, an EC key. The good key goes on opening.
 func TestHostileKeyFiles(t *testing.T) {
+	t.Parallel()
 	one, err := os.ReadFile("../bridge/sealed/testdata/keys/one.pem")
 	if err != nil {
 		t.Fatal(err)

@@ -165,6 +165,7 @@ func TestHostileClaims(t *testing.T) {
 // A token that was good is looked at again when its time is over, though it is
 // remembered; and a key that the set has withdrawn stops to count after 24 h.
 func TestHostileTokenOutlivesItsTime(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newEdge(t, slog.New(slog.DiscardHandler), nil)
 		send := func(n int, token string) {

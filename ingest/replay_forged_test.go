@@ -59,6 +59,7 @@ func setAside(t *testing.T, r *bridgetest.Rig, records ...*schemas.QuarantinedIt
 // I3, each guard by itself: the reason that the record gives, what the
 // signatures were worth, and all the rest judged again.
 func TestReplayGuards(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		var trust ingest.Trust

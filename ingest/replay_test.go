@@ -105,7 +105,7 @@ func misconfigured() map[bridge.Reason]func(t *testing.T, c *ingest.Config) {
 			if err != nil || len(from) != 1 {
 				t.Fatalf("keys of the rig: %q, %v", from, err)
 			}
-			other := bridgetest.NewKeyFiles(t)
+			other := bridgetest.OtherKeyFiles(t)
 			if err := os.WriteFile(filepath.Join(c.DecryptionKeys, "other.pem"), []byte(other.PEM), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -125,9 +125,11 @@ func misconfigured() map[bridge.Reason]func(t *testing.T, c *ingest.Config) {
 // become, with the time of its receipt, and once, however often and however
 // interrupted the replay.
 func TestReplayCures(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	for reason, break_ := range misconfigured() {
 		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var good ingest.Trust
 				r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), func(c *ingest.Config) {
@@ -210,6 +212,7 @@ func TestReplayCures(t *testing.T) {
 // nothing half done: what a consumer of committed records sees is each record
 // once, after the next replay all of them.
 func TestReplayCutOff(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		var good ingest.Trust
@@ -255,6 +258,7 @@ func TestReplayCutOff(t *testing.T) {
 
 // Of two replays at once the later one goes on, and each record is there once.
 func TestReplayTwiceAtOnce(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		var good ingest.Trust
@@ -289,6 +293,7 @@ func TestReplayTwiceAtOnce(t *testing.T) {
 // I3: whatever was forged stays out, also when the replay knows every key that
 // the forger named.
 func TestReplayForgeries(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)

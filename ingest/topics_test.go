@@ -17,6 +17,7 @@ import (
 // A broker hears of new topics a little later than whoever made them, so a server
 // that finds none waits for a moment; then it ends, and says what to do.
 func TestTopicsThatAreMissing(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	missing := func(c *ingest.Config) { c.CreateTopics = false }
 	t.Run("for a moment", func(t *testing.T) {

@@ -26,6 +26,7 @@ func (s *replicas) storedAs() (records, events int) {
 // I1, I2: what Kafka did not take from one replica is never taken for known by
 // another: an id is announced once Kafka holds the record, not before.
 func TestOnlyStoredIsAnnounced(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, bridgetest.KeyFiles{}, slog.New(slog.DiscardHandler), basicOnly)
 		s := newReplicas(t, r, 2)
@@ -68,6 +69,7 @@ func TestOnlyStoredIsAnnounced(t *testing.T) {
 // I8: replicas go on telling each other when Kafka has been away, and are no worse
 // for a topic of announcements that is made anew.
 func TestAnnouncementsGoOn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, bridgetest.KeyFiles{}, slog.New(slog.DiscardHandler), basicOnly)
 		s := newReplicas(t, r, 2)

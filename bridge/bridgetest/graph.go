@@ -18,7 +18,7 @@ func (r *Rig) StartGraph(change func(*graphsim.Config)) *graphsim.Sim {
 		r.tb.Fatal(err)
 	}
 	cfg := graphsim.Config{
-		Seed: 1, Rate: 20,
+		Seed: 1, Rate: 20, SigningKeys: signingKeys(r.tb),
 		NotificationURL: r.NotificationURL(), LifecycleURL: r.LifecycleURL(), Client: r.HTTP, Listener: r.Listen(authorityAddr),
 		AppIDs: []string{AppID}, Certificates: []graphsim.Certificate{{ID: r.keys.CertificateID, Certificate: r.certificate()}},
 		ClientState: func(tenant string) string {

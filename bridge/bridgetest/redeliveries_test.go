@@ -30,6 +30,7 @@ const itemsAPost = 20
 // §1.3), also when each replica is stopped and started between; what was under
 // way where they are killed; what comes back within an announcement's time.
 func TestRedeliveries(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("counts thousands of redeliveries: TestReplicas is the short one")
 	}
@@ -46,6 +47,7 @@ func TestRedeliveries(t *testing.T) {
 		{name: "Killed", after: 10 * time.Second, end: (*replicas).kill, most: 0.1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := bridgetest.NewRig(t, bridgetest.KeyFiles{}, slog.New(slog.DiscardHandler), basicOnly)
 				s := newReplicas(t, r, 2)
@@ -163,6 +165,7 @@ func (d *driver) post(n, to int) bool {
 // I1, I2, I3, I7, I8: three replicas take turns in what a Graph sends that repeats
 // POSTs and cuts them off, while one after the other is killed or stopped.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)

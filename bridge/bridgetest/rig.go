@@ -16,7 +16,6 @@ import (
 
 	"meetbridge/bridge/kafka"
 	"meetbridge/bridge/kafka/embedded"
-	"meetbridge/bridge/sealed"
 	"meetbridge/ingest"
 )
 
@@ -51,20 +50,6 @@ type Rig struct {
 	dir     string
 	keys    KeyFiles
 	stopped bool
-}
-
-// KeyFiles are the files that ingest needs; made once for many rigs, since an
-// RSA key takes long to make.
-type KeyFiles struct{ CertificateID, PEM string }
-
-// NewKeyFiles makes a decryption key of 2,048 bit.
-func NewKeyFiles(tb testing.TB) KeyFiles {
-	tb.Helper()
-	pem, err := sealed.NewKey("rig-key", 2048, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return KeyFiles{CertificateID: "rig-key", PEM: string(pem)}
 }
 
 // NewRig starts a broker, a registry, the topics and, unless it is told to wait,

@@ -49,7 +49,7 @@ func minted(s *bridgetest.System, key string) (n int) {
 // Nor does any of it leave by a log line, with the tokens that it gets (I4).
 func TestSystemRotations(t *testing.T) {
 	t.Parallel()
-	keys, second := bridgetest.NewKeyFiles(t), bridgetest.NewKeyFiles(t)
+	keys, second := bridgetest.NewKeyFiles(t), bridgetest.OtherKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		var said lockedBuffer
 		log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))

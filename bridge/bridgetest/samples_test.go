@@ -72,6 +72,7 @@ func topicOf(sample string) string {
 // ingest: as printed it is set aside with its reason, with our clientState and
 // what it lacks (tokens, sealed content) it becomes its record.
 func TestSamples(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)

@@ -218,6 +218,7 @@ func TestSystemTrouble(t *testing.T) {
 	keys := bridgetest.NewKeyFiles(t)
 	for n := range *seeds {
 		t.Run(fmt.Sprint(*seed+n), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { inTrouble(t, keys, *seed+n) })
 		})
 	}

@@ -53,6 +53,7 @@ func report(t *testing.T, r *bridgetest.Rig, sim *graphsim.Sim, restarted bool) 
 // The whole path with everything that Graph does by default, every kind of
 // forgery and the faults that must cost nothing: I1, I2, I3, I5, I7, I8.
 func TestWholePath(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
@@ -98,6 +99,7 @@ func TestWholePath(t *testing.T) {
 // authority falters; Graph's retries bring everything in the end, and every
 // answer comes in time.
 func TestWholePathTrouble(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
@@ -146,6 +148,7 @@ func TestWholePathTrouble(t *testing.T) {
 // I6: sent one after another, the records of one key stand in the order of
 // arrival.
 func TestWholePathOrder(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), nil)
@@ -186,6 +189,7 @@ func TestWholePathOrder(t *testing.T) {
 // I4: no plaintext, token, clientState or key stands in any log line, metric,
 // answer of the admin port or quarantine record.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		const marker = "Sesam-öffne-dich"
@@ -246,6 +250,7 @@ func TestNothingLeaks(t *testing.T) {
 
 // Payloads can be switched off.
 func TestDropPayload(t *testing.T) {
+	t.Parallel()
 	keys := bridgetest.NewKeyFiles(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := bridgetest.NewRig(t, keys, slog.New(slog.DiscardHandler), func(c *ingest.Config) { c.Payload = "drop" })

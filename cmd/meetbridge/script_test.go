@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,6 +16,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// The scripts wait for processes of their own most of the time: more of them
+	// at once than there are processors. -parallel has the last word.
+	testing.Init()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"meetbridge": main})
 }
 
