@@ -59,9 +59,13 @@ chaos: ## a real cluster, broken FAULTS times (default 200: half an hour) by the
 	bin/chaos $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults $(FAULTS)) $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 10s; 2000x for so many runs)
-	@for pkg in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test $(TAGS) -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "$$pkg $$target"; $(GO) test $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg | grep -v elapsed; \
+	@bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; \
+	for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u); do \
+	  pkg=$$($(GO) list $$dir); $(GO) test $(TAGS) -c -fuzz . -o $$bin/fuzz $$dir; \
+	  for target in $$(cd $$dir && $$bin/fuzz -test.list '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    (cd $$dir && $$bin/fuzz -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 20x \
+	      -test.fuzzcachedir "$$($(GO) env GOCACHE)/fuzz/$$pkg" 2>&1 | grep -v elapsed); \
 	  done; done
 
 generate: ## everything that is made from something else: Go types, tables in README.md and docs/
