@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
 const (
@@ -26,9 +26,6 @@ const (
 	// Sizes of RSA keys that may sign, in bits. A larger one would make each
 	// check expensive.
 	minKeyBits, maxKeyBits = 2048, 8192
-	// maxExponentBits is what crypto/rsa takes; the exponent of all real keys is
-	// 65,537.
-	maxExponentBits = 31
 )
 
 // signingKey is a published key. It never changes.
@@ -120,35 +117,29 @@ func parseKeySet(body []byte) (map[string]*signingKey, error) {
 
 // parseKey returns nil for a key that is of no use to us.
 func parseKey(raw jsontext.Value) *signingKey {
-	var key struct {
-		Type      string         `json:"kty"`
-		Use       *string        `json:"use"`
-		Algorithm *string        `json:"alg"`
-		ID        string         `json:"kid"`
-		Issuer    string         `json:"issuer"`
-		Modulus   string         `json:"n"`
-		Exponent  string         `json:"e"`
-		Private   jsontext.Value `json:"d"`
-	}
-	if err := json.Unmarshal(raw, &key); err != nil || key.Type != "RSA" || key.Private != nil {
+	parsed, err := jwk.ParseKey(raw)
+	if err != nil {
 		return nil
 	}
-	if key.Use != nil && *key.Use != "sig" || key.Algorithm != nil && *key.Algorithm != jwt.SigningMethodRS256.Alg() {
+	public := &rsa.PublicKey{}
+	if parsed.KeyType().String() != "RSA" || jwk.Export(parsed, public) != nil {
 		return nil
 	}
-	if key.ID == "" || len(key.ID) > maxKeyID {
+	if use, ok := parsed.KeyUsage(); ok && use != "sig" {
 		return nil
 	}
-	n, goodN := decode(key.Modulus)
-	e, goodE := decode(key.Exponent)
-	modulus, exponent := new(big.Int).SetBytes(n), new(big.Int).SetBytes(e)
-	if bits := modulus.BitLen(); !goodN || bits < minKeyBits || bits > maxKeyBits || modulus.Bit(0) == 0 {
+	if alg, ok := parsed.Algorithm(); ok && alg.String() != jwt.SigningMethodRS256.Alg() {
 		return nil
 	}
-	if !goodE || exponent.BitLen() < 2 || exponent.BitLen() > maxExponentBits || exponent.Bit(0) == 0 {
+	k := &signingKey{public: public}
+	k.id, _ = parsed.KeyID()
+	if parsed.Has("issuer") && parsed.Get("issuer", &k.issuer) != nil {
 		return nil
 	}
-	return &signingKey{id: key.ID, public: &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}, issuer: key.Issuer}
+	if bits := public.N.BitLen(); k.id == "" || len(k.id) > maxKeyID || bits < minKeyBits || bits > maxKeyBits {
+		return nil
+	}
+	return k
 }
 
 // checkKeySetURL refuses a key set that would come over an unprotected line:
