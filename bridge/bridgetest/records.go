@@ -2,6 +2,7 @@ package bridgetest
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -47,25 +48,30 @@ func (s Stored) Instant(field string) time.Time {
 // record by the schema that the registry has for its id.
 func (r *Rig) Records() []Stored {
 	r.tb.Helper()
-	const prefix = "teams."
+	return Consume(r.tb, r.Config.Kafka, kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP}, "teams.", r.log)
+}
+
+// Consume is Records for any broker, registry and prefix.
+func Consume(tb testing.TB, from kafka.Config, by kafka.RegistryConfig, prefix string, log *slog.Logger) []Stored {
+	tb.Helper()
 	var topics []kafka.ScanTopic
 	for _, k := range bridge.Kinds() {
 		topics = append(topics, kafka.ScanTopic{Topic: prefix + k.Topic})
 	}
-	registry, err := kafka.NewRegistry(kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP}, r.log)
+	registry, err := kafka.NewRegistry(by, log)
 	if err != nil {
-		r.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	decoders := map[uint32]*schemas.Decoder{}
 	var all []Stored
-	err = kafka.Scan(ctx, r.Config.Kafka, topics, r.log, func(k *kgo.Record) error {
-		all = append(all, decode(r.tb, registry, decoders, k, k.Topic[len(prefix):]))
+	err = kafka.Scan(ctx, from, topics, log, func(k *kgo.Record) error {
+		all = append(all, decode(tb, registry, decoders, k, k.Topic[len(prefix):]))
 		return nil
 	})
 	if err != nil {
-		r.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	return all
 }
