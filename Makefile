@@ -5,6 +5,7 @@ GO         ?= go
 TAGS        = -tags synctests
 LINT        = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME   ?= 10s
+INFRA      ?= ../shared/infra
 # What the release binary is built without inlining: code that is large and on no
 # hot path (the one that is, kmsg, encodes one request for many records). With it
 # and the linker's flags the binary has 29.7 instead of 32.3 MB.
@@ -13,7 +14,7 @@ COLD        = meetbridge/cmd/... meetbridge/bridge/graph/... github.com/twmb/fra
               github.com/json-iterator/... github.com/twmb/franz-go/pkg/sr/... github.com/twmb/franz-go/pkg/kadm go.opentelemetry.io/... \
               google.golang.org/protobuf/... golang.org/x/... go.yaml.in/... encoding/json encoding/xml encoding/asn1 regexp/... mime/... text/...
 
-.PHONY: help demo build release test race lint fmt bench bench-openssl figures figures-renewer soak chaos fuzz generate check image stack stack-down clean
+.PHONY: help demo build release test test-real race lint fmt bench bench-openssl figures figures-renewer soak chaos fuzz generate check image stack stack-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,13 @@ release: ## the binary of the image: static, stripped, small (OUT=bin/meetbridge
 
 test: ## every test
 	$(GO) test $(TAGS) ./...
+
+# INFRA is a directory whose script docker brings up an engine, and the images, on
+# a machine that has or can pull none; without it the machine's own Docker is used.
+test-real: ## the bridge against Apache Kafka and a schema registry in containers (RUN=regexp); without Docker it says that it skipped
+	@if [ -x '$(INFRA)/docker' ]; then '$(INFRA)/docker' up >/dev/null; eval "$$('$(INFRA)/docker' env)"; \
+	elif ! timeout 10 docker version >/dev/null 2>&1; then echo "skipped: no Docker answers here"; exit 0; fi; \
+	$(GO) test -tags real -count 1 -parallel 4 -timeout 10m -run '$(or $(RUN),.)' ./bridge/realtest
 
 race: ## the tests with the race detector, but for the longest
 	$(GO) test $(TAGS) -race -short ./...
