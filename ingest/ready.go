@@ -43,7 +43,7 @@ func (s *Server) prepareTopics(ctx context.Context, cfg Config, log *slog.Logger
 	want := kafka.WantedTopics(cfg.TopicPrefix, cfg.TopicPartitions, cfg.TopicReplication)
 	var wrong time.Time // since when the topics are not as they should be
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := tryTopics(ctx, adm, want, cfg.CreateTopics)
+		err := cfg.Kafka.Explain(tryTopics(ctx, adm, want, cfg.CreateTopics))
 		if wrong.IsZero() && errors.Is(err, kafka.ErrTopics) {
 			wrong = time.Now()
 		}

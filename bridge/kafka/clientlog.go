@@ -19,7 +19,8 @@ const logEvery = 30 * time.Second
 // debug level only.
 type clientLog struct {
 	*kslog.Logger
-	log *slog.Logger
+	log     *slog.Logger
+	suspect func(error) string // names the setting to look at, "" for none
 
 	mu   sync.Mutex
 	said map[string]repeats // by message; the client has some dozens of them
@@ -30,9 +31,9 @@ type repeats struct {
 	dropped int       // since then
 }
 
-func newClientLog(log *slog.Logger) *clientLog {
+func newClientLog(log *slog.Logger, suspect func(error) string) *clientLog {
 	log = log.With("component", "kafka_client")
-	return &clientLog{Logger: kslog.New(log), log: log, said: map[string]repeats{}}
+	return &clientLog{Logger: kslog.New(log), log: log, suspect: suspect, said: map[string]repeats{}}
 }
 
 // Level is what the client asks before it builds a message.
@@ -62,6 +63,14 @@ func (l *clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	l.mu.Unlock()
 	if last.dropped > 0 {
 		keyvals = append(keyvals, "repeated", last.dropped)
+	}
+	for _, v := range keyvals {
+		if err, is := v.(error); is {
+			if fix := l.suspect(err); fix != "" {
+				keyvals = append(keyvals, "fix", fix)
+			}
+			break
+		}
 	}
 	l.Logger.Log(level, msg, keyvals...)
 }

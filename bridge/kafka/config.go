@@ -79,7 +79,7 @@ func (c Config) Options(log *slog.Logger) ([]kgo.Opt, error) {
 		kgo.RetryBackoffFn(backoff),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.MetadataMaxAge(metadataMaxAge),
-		kgo.WithLogger(newClientLog(log)),
+		kgo.WithLogger(newClientLog(log, c.suspect)),
 		// Meetbridge has its own metrics; nothing is to be pushed to brokers.
 		kgo.DisableClientMetrics(),
 	}

@@ -35,7 +35,7 @@ func Follow(ctx context.Context, c Config, topic string, since time.Time, log *s
 	defer client.Close()
 	from, behind, err := followFrom(ctx, kadm.NewClient(client), topic, since)
 	if err != nil {
-		return err
+		return c.Explain(err)
 	}
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})
 	for told := false; ; {
@@ -48,7 +48,7 @@ func Follow(ctx context.Context, c Config, topic string, since time.Time, log *s
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			return fmt.Errorf("read topic %s: %w", e.Topic, e.Err)
+			return fmt.Errorf("read topic %s: %w", e.Topic, c.Explain(e.Err))
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()

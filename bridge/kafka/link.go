@@ -15,6 +15,7 @@ import (
 // record that waited in vain is given back with nothing but the word that its
 // time was over.
 type link struct {
+	config  Config
 	trouble atomic.Pointer[error] // nil: the last connection was made
 }
 
@@ -35,7 +36,7 @@ func (l *link) explain(err error) error {
 		return err
 	}
 	if trouble := l.trouble.Load(); trouble != nil {
-		return fmt.Errorf("not taken within %v: %w", deliveryTimeout, *trouble)
+		return fmt.Errorf("not taken within %v: %w", deliveryTimeout, l.config.Explain(*trouble))
 	}
 	return fmt.Errorf("not taken within %v: %w", deliveryTimeout, err)
 }

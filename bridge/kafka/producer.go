@@ -114,6 +114,7 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 	)
 	producer := &Producer{
 		maxBytes: min(MaxRecordBytes, int(p.MaxBufferedBytes)),
+		link:     link{config: c},
 		log:      log.With("component", "kafka_producer"),
 		closing:  make(chan struct{}),
 		mended:   map[string]struct{}{},
@@ -228,7 +229,7 @@ func recordBytes(r *kgo.Record) int {
 // Ping returns nil if a broker answers.
 func (p *Producer) Ping(ctx context.Context) error {
 	if err := p.client.Load().Ping(ctx); err != nil {
-		return fmt.Errorf("reach kafka: %w", err)
+		return fmt.Errorf("reach kafka: %w", p.link.config.Explain(err))
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func Scan(ctx context.Context, c Config, topics []ScanTopic, log *slog.Logger, e
 	defer client.Close()
 	from, last, err := spans(ctx, kadm.NewClient(client), topics)
 	if err != nil {
-		return err
+		return c.Explain(err)
 	}
 	client.AddConsumePartitions(from)
 	for len(last) > 0 {
@@ -54,7 +54,7 @@ func Scan(ctx context.Context, c Config, topics []ScanTopic, log *slog.Logger, e
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			return fmt.Errorf("read topic %s to its end: %w", e.Topic, e.Err)
+			return fmt.Errorf("read topic %s to its end: %w", e.Topic, c.Explain(e.Err))
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
@@ -127,11 +127,11 @@ func Describe(ctx context.Context, c Config, topics []string, log *slog.Logger) 
 	defer adm.Close()
 	details, err := adm.ListTopics(ctx, topics...)
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
+		return nil, fmt.Errorf("list topics: %w", c.Explain(err))
 	}
 	configs, err := adm.DescribeTopicConfigs(ctx, topics...)
 	if err != nil {
-		return nil, fmt.Errorf("read the topics' settings: %w", err)
+		return nil, fmt.Errorf("read the topics' settings: %w", c.Explain(err))
 	}
 	infos := map[string]TopicInfo{}
 	for _, topic := range topics {

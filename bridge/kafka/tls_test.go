@@ -45,10 +45,11 @@ func TestTLS(t *testing.T) {
 		want   string // a part of the error; "" for none
 	}{
 		{"ours", kafka.Config{TLS: true, CA: ca, Cert: cert, Key: key}, ""},
-		{"brokers signed by another", kafka.Config{TLS: true, CA: otherCA, Cert: cert, Key: key}, "unknown authority"},
-		{"brokers signed by the system's", kafka.Config{TLS: true, Cert: cert, Key: key}, "unknown authority"},
-		{"certificate signed by another", kafka.Config{TLS: true, CA: ca, Cert: otherCert, Key: otherKey}, "tls: "},
-		{"no TLS", kafka.Config{}, "is TLS missing?"},
+		{"brokers signed by another", kafka.Config{TLS: true, CA: otherCA, Cert: cert, Key: key}, "is of no authority in --kafka-ca ("},
+		{"brokers signed by the system's", kafka.Config{TLS: true, Cert: cert, Key: key}, "name theirs by --kafka-ca ("},
+		{"certificate signed by another", kafka.Config{TLS: true, CA: ca, Cert: otherCert, Key: otherKey}, "do not take our certificate: check --kafka-cert and --kafka-key ("},
+		{"no certificate", kafka.Config{TLS: true, CA: ca}, "give --kafka-cert and --kafka-key ("},
+		{"no TLS", kafka.Config{}, "give --kafka-tls"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -61,6 +62,7 @@ func TestTLS(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			_, err = adm.ListTopics(ctx)
+			err = tt.config.Explain(err)
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("list topics: %v", err)

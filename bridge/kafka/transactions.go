@@ -28,6 +28,8 @@ var ErrFenced = errors.New("kafka: another process has taken over")
 // process at a time can: Fence takes the id over, and whoever had it before
 // gets ErrFenced from then on. It is for one goroutine.
 type Transactions struct {
+	config Config
+	id     string
 	client *kgo.Client
 	epoch  int16 // that Fence got
 	broken error // nothing more is written after an unclear end; see Commit
@@ -51,7 +53,7 @@ func NewTransactions(c Config, id string, log *slog.Logger) (*Transactions, erro
 	if err != nil {
 		return nil, fmt.Errorf("set up kafka producer: %w", err)
 	}
-	return &Transactions{client: client}, nil
+	return &Transactions{config: c, id: id, client: client}, nil
 }
 
 // Fence takes the id over. When it returns nil, what the process before
@@ -60,7 +62,7 @@ func NewTransactions(c Config, id string, log *slog.Logger) (*Transactions, erro
 func (t *Transactions) Fence(ctx context.Context) error {
 	_, epoch, err := t.client.ProducerID(ctx)
 	if err != nil {
-		return fmt.Errorf("take over from whoever wrote before: %w", fencedOr(err))
+		return fmt.Errorf("take over from whoever wrote before under the transactional id %s: %w", t.id, t.config.Explain(fencedOr(err)))
 	}
 	t.epoch = epoch
 	return nil

@@ -5,7 +5,6 @@ package realtest_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,15 +30,8 @@ func election(t *testing.T, l *lab) {
 	s := l.newSite(t, "elect.", l.guarded, l.durable.url())
 	s.do("keys", "new", "keys", "--id", "main")
 	s.do(s.with("topics", "apply", "--topic-partitions", "3")...)
-	s.public = freeAddress(t)
-	authority, api := freeAddress(t), freeAddress(t)
-	s.run("graphsim", "graphsim", "--listen", authority, "--api-listen", api, "--api-dir", "sim", "--api-min-lifetime", "1m", "--api-lifetime", "1m",
-		"--notification-url", "http://"+s.public+"/graph/notifications", "--lifecycle-url", "http://"+s.public+"/graph/lifecycle",
-		"--certificates", "keys/certificates", "--app-ids", appID, "--rate", "5", "--faults", quietGraph)
-	await(t, 20*time.Second, "the simulated Graph says what is desired", func() bool {
-		return exists(filepath.Join(s.dir, "sim/subscriptions.yaml"))
-	})
-	s.ingest("ingest", nil, "--entra-authority", "http://"+authority, "--entra-sts", "http://"+authority+"/sts", "--app-ids", appID).ready()
+	g := s.simulatedGraph("5")
+	s.ingest("ingest", nil, g...).ready()
 
 	first := s.renewer("first")
 	await(t, 30*time.Second, "the first one leads", first.leads)
@@ -76,10 +68,6 @@ func election(t *testing.T, l *lab) {
 	}
 	one(t, s, l)
 }
-
-// quietGraph leaves out what makes a renewer wait for Graph.
-const quietGraph = "api_throttled=off,api_500=off,api_503=off,api_504=off,api_cut_before=off,api_cut_after=off,api_slow=off,api_unauthorized=off," +
-	"api_garbage=off,quota_hit=off,renewed_short=off,handshake_lost=off,list_expired=off,list_hidden=off,list_page_lost=off,silent_removal=off,subscription_removed=off"
 
 // renewer starts one.
 func (s *site) renewer(name string, more ...string) *process {
@@ -122,16 +110,8 @@ func rises(t *testing.T, before, now int) int {
 }
 
 // active returns how many subscriptions the leader keeps alive.
-func (p *process) active() (n int) {
-	_, body := p.get("/metrics")
-	for _, m := range regexp.MustCompile(`(?m)^meetbridge_renewer_subscriptions\{.*status="active".*\} (\d+)`).FindAllStringSubmatch(body, -1) {
-		k, err := strconv.Atoi(m[1])
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		n += k
-	}
-	return n
+func (p *process) active() int {
+	return int(p.metric("meetbridge_renewer_subscriptions{", `status="active"`))
 }
 
 // classic looks that the group is of the protocol whose session timeout is the

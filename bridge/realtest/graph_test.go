@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"meetbridge/bridge"
 	"meetbridge/bridge/graph/graphsim"
@@ -137,3 +138,23 @@ func (s *site) ingestOn(name, public string, sim *graphsim.Sim, more ...string) 
 	}
 	return s.runAdmin(name, append(args, more...)...)
 }
+
+// simulatedGraph starts one with the API that renewers ask, and returns the flags
+// of an ingest that trusts it.
+func (s *site) simulatedGraph(rate string) []string {
+	s.t.Helper()
+	s.public = freeAddress(s.t)
+	authority, api := freeAddress(s.t), freeAddress(s.t)
+	s.run("graphsim", "graphsim", "--listen", authority, "--api-listen", api, "--api-dir", "sim", "--api-min-lifetime", "1m", "--api-lifetime", "1m",
+		"--notification-url", "http://"+s.public+"/graph/notifications", "--lifecycle-url", "http://"+s.public+"/graph/lifecycle",
+		"--certificates", "keys/certificates", "--app-ids", appID, "--rate", rate, "--faults", quietGraph)
+	await(s.t, 30*time.Second, "the simulated Graph says what is desired", func() bool {
+		_, err := os.Stat(filepath.Join(s.dir, "sim/subscriptions.yaml"))
+		return err == nil
+	})
+	return []string{"--app-ids", appID, "--entra-authority", "http://" + authority, "--entra-sts", "http://" + authority + "/sts"}
+}
+
+// quietGraph leaves out what makes a renewer wait for Graph.
+const quietGraph = "api_throttled=off,api_500=off,api_503=off,api_504=off,api_cut_before=off,api_cut_after=off,api_slow=off,api_unauthorized=off," +
+	"api_garbage=off,quota_hit=off,renewed_short=off,handshake_lost=off,list_expired=off,list_hidden=off,list_page_lost=off,silent_removal=off,subscription_removed=off"

@@ -161,8 +161,3 @@ func write(t *testing.T, path, text string) string {
 	}
 	return path
 }
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}

@@ -4,6 +4,5 @@ package realtest_test
 
 import "testing"
 
-func acls(t *testing.T, l *lab)             {}
 func evolution(t *testing.T, l *lab)        {}
 func registryTroubles(t *testing.T, l *lab) {}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -157,6 +158,20 @@ func (p *process) ready() {
 		}
 	}
 	p.t.Fatalf("%s is not ready: %s", p.name, body)
+}
+
+// metric returns the sum of the series of a metric that have the label; 0 for
+// none.
+func (p *process) metric(name, label string) (sum float64) {
+	_, body := p.get("/metrics")
+	for line := range strings.Lines(body) {
+		if series, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.HasPrefix(series, name) && strings.Contains(series, label) {
+			if n, err := strconv.ParseFloat(value, 64); err == nil {
+				sum += n
+			}
+		}
+	}
+	return sum
 }
 
 // output is what a process has printed. It is safe for concurrent use.

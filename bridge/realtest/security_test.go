@@ -54,8 +54,7 @@ func security(t *testing.T, l *lab) {
 		{"wrong PLAIN password", secret, flags(tls, login("plain", "alice", f.wrongPassword)), []string{"--kafka-user", "--kafka-password-file"}},
 		{"wrong SCRAM password", secret, flags(tls, login("scram-sha-512", "bob", f.wrongPassword)), []string{"--kafka-user", "--kafka-password-file"}},
 		{"no such user", secret, flags(tls, login("scram-sha-512", "nobody", f.password)), []string{"--kafka-user", "--kafka-password-file"}},
-		{"a mechanism that is not on", secret, flags(tls, login("scram-sha-256", "bob", f.password)), []string{"--kafka-sasl", "SCRAM-SHA-512"}},
-		{"nobody there", freeAddress(t), nil, []string{"--kafka-brokers"}},
+		{"a mechanism that is not on", secret, flags(tls, login("scram-sha-256", "bob", f.password)), []string{"--kafka-sasl scram-sha-256"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -41,6 +41,9 @@ func connect(ctx context.Context, cfg kafka.Config, log *slog.Logger, more ...kg
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if told := cfg.Explain(err); told != err { //nolint:errorlint // whether it is the same, not of which kind
+			return nil, fmt.Errorf("cannot use Kafka at %s: %w", strings.Join(cfg.Brokers, ","), told)
+		}
 		return nil, fmt.Errorf("cannot reach Kafka at %s: check --kafka-brokers, or start one for development with: meetbridge broker (%w)", strings.Join(cfg.Brokers, ","), err)
 	}
 	return client, nil
