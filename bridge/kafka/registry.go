@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -116,7 +117,10 @@ func (r *Registry) Register(ctx context.Context, subject, text string) (int, err
 	}
 	if !found {
 		id, err = r.client.RegisterSchema(ctx, subject, avroSchema(text), -1, -1)
-		if err != nil {
+		switch {
+		case refused(err):
+			return 0, fmt.Errorf("register schema of %s: %w: %w", subject, ErrIncompatible, err)
+		case err != nil:
 			return 0, registryError("register schema of "+subject, err)
 		}
 		r.log.Info("schema registered", "subject", subject, "schema_id", id)
@@ -155,11 +159,10 @@ func (r *Registry) setLevel(ctx context.Context, subject string) error {
 	if err := r.client.SetCompatibility(ctx, sr.SetCompatibility{Level: sr.CompatFullTransitive}, subject)[0].Err; err != nil {
 		// Another process that starts set it between our two requests, which
 		// Apicurio answers with 409: no word about the schema.
-		if answer, ok := errors.AsType[*sr.ResponseError](err); ok && answer.StatusCode == http.StatusConflict {
+		if refused(err) {
 			if level, again := r.level(ctx, subject); again == nil && level == sr.CompatFullTransitive {
 				return nil
 			}
-			return fmt.Errorf("set compatibility of %s: %w: %w", subject, ErrRegistryAway, err)
 		}
 		return registryError("set compatibility of "+subject, err)
 	}
@@ -185,22 +188,31 @@ func (r *Registry) level(ctx context.Context, subject string) (sr.CompatibilityL
 
 // RegisterAll registers every schema under the subject of its topic and
 // returns the schema ids by topic without prefix. On an error it goes on with
-// the others and returns all errors joined.
+// the others and returns all errors joined, unless the registry is away: then it
+// asks no further.
 func (r *Registry) RegisterAll(ctx context.Context, prefix string, all []schemas.Schema) (map[string]int, error) {
 	ids := make([]int, len(all))
 	errs := make([]error, len(all))
 	var g errgroup.Group
 	g.SetLimit(registryParallel)
+	asked := make([]bool, len(all))
+	var away atomic.Bool
 	for i, s := range all {
 		g.Go(func() error {
-			ids[i], errs[i] = r.Register(ctx, Subject(prefix+s.Topic), s.Text)
+			if away.Load() {
+				return nil
+			}
+			asked[i] = true
+			if ids[i], errs[i] = r.Register(ctx, Subject(prefix+s.Topic), s.Text); errors.Is(errs[i], ErrRegistryAway) {
+				away.Store(true)
+			}
 			return nil
 		})
 	}
 	_ = g.Wait() // the functions return nil; their errors are in errs
 	byTopic := make(map[string]int, len(all))
 	for i, s := range all {
-		if errs[i] == nil {
+		if asked[i] && errs[i] == nil {
 			byTopic[s.Topic] = ids[i]
 		}
 	}

@@ -284,6 +284,30 @@ func TestLevelSetTwice(t *testing.T) {
 	}
 }
 
+// Ensure that an answer 409 to a question, as a proxy may give it, is not taken for
+// the refusal of a schema, and that a registry which is in trouble is not asked for
+// all the rest.
+func TestConflictThatIsNone(t *testing.T) {
+	t.Parallel()
+	fake := newFakeRegistry(t)
+	var asked atomic.Int64
+	fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/versions") {
+			return false
+		}
+		asked.Add(1)
+		answer(w, http.StatusConflict, http.StatusConflict, "not now")
+		return true
+	})
+	_, err := newRegistry(t, kafka.RegistryConfig{URL: fake.URL()}).RegisterAll(t.Context(), "teams.", schemas.All())
+	if !errors.Is(err, kafka.ErrRegistryAway) || errors.Is(err, kafka.ErrIncompatible) {
+		t.Errorf("RegisterAll() = %v", err)
+	}
+	if n := asked.Load(); n > 8 {
+		t.Errorf("%d questions to a registry that answers none", n)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	fake := newFakeRegistry(t)

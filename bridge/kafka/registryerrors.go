@@ -31,7 +31,8 @@ func registryError(doing string, err error) error {
 		// proxy's own page.
 		return fmt.Errorf("%s: %w: %w", doing, ErrRegistryAway, err)
 	case answer.StatusCode == http.StatusConflict:
-		return fmt.Errorf("%s: %w: %w", doing, ErrIncompatible, err)
+		// Only what registers a schema may take this for a word about it.
+		return fmt.Errorf("%s: %w: it answered %d: %w", doing, ErrRegistryAway, answer.StatusCode, err)
 	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("%s: %w: the registry answered %d: check --registry-user and --registry-password-file: %w", doing, ErrMisconfigured, answer.StatusCode, err)
 	case isNotFound(err):
@@ -44,6 +45,13 @@ func registryError(doing string, err error) error {
 		return fmt.Errorf("%s: %w: it answered %d: %w", doing, ErrRegistryAway, answer.StatusCode, err)
 	}
 	return fmt.Errorf("%s: the registry answered %d: %w", doing, answer.StatusCode, err)
+}
+
+// refused reports whether err, the answer to a schema that was to be registered,
+// is that it breaks an earlier one.
+func refused(err error) bool {
+	answer, ok := errors.AsType[*sr.ResponseError](err)
+	return ok && answer.StatusCode == http.StatusConflict
 }
 
 // isNotFound reports whether the registry itself says that a subject, version,
