@@ -80,11 +80,11 @@ func (f *feed) begin(ctx context.Context, maxAge time.Duration) (map[int32]kgo.O
 	adm, topic := kadm.NewClient(f.client), f.topic(bridge.Lifecycle)
 	recent, err := adm.ListOffsetsAfterMilli(ctx, time.Now().Add(-maxAge).UnixMilli(), topic)
 	if err = errors.Join(err, recent.Error()); err != nil {
-		return nil, fmt.Errorf("find recent notices: %w", err)
+		return nil, fmt.Errorf("find recent notices in topic %s: %w", topic, f.kafka.Explain(err))
 	}
 	committed, err := adm.FetchOffsetsForTopics(ctx, f.group, topic)
 	if err = errors.Join(err, committed.Error()); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, fmt.Errorf("find the last notice that was heeded: %w", err)
+		return nil, fmt.Errorf("find the last notice that group %s heeded: %w", f.group, f.kafka.Explain(err))
 	}
 	from := map[int32]kgo.Offset{}
 	recent.Each(func(o kadm.ListedOffset) {
@@ -103,7 +103,7 @@ func (f *feed) run(ctx context.Context) {
 		fetches := f.client.PollFetches(ctx)
 		for _, e := range fetches.Errors() {
 			if ctx.Err() == nil {
-				f.log.WarnContext(ctx, "lifecycle notices cannot be read, trying again", "topic", e.Topic, "partition", e.Partition, "error", e.Err)
+				f.log.WarnContext(ctx, "lifecycle notices cannot be read, trying again", "topic", e.Topic, "partition", e.Partition, "error", f.kafka.Explain(e.Err))
 			}
 		}
 		var batch []received

@@ -21,7 +21,7 @@ func (c Config) Explain(err error) error {
 		return err
 	}
 	word := c.suspect(err)
-	if word == "" {
+	if word == "" || strings.Contains(err.Error(), "our user ") { // which says more
 		return err
 	}
 	return &explained{word, err}
@@ -62,6 +62,15 @@ func (c Config) suspect(err error) string {
 		}
 	}
 	return c.suspectSilence(err)
+}
+
+// needs returns, in brackets, that our user needs the permission, if err says that
+// it lacks one.
+func needs(err error, permission string) string {
+	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) {
+		return " (our user needs " + permission + " there)"
+	}
+	return ""
 }
 
 // certificateAlerts are the words of crypto/tls for what a broker says of the

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -54,7 +55,7 @@ func Scan(ctx context.Context, c Config, topics []ScanTopic, log *slog.Logger, e
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			return fmt.Errorf("read topic %s to its end: %w", e.Topic, c.Explain(e.Err))
+			return c.Explain(fmt.Errorf("read topic %s to its end%s: %w", e.Topic, needs(e.Err, "Read"), e.Err))
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
@@ -125,13 +126,13 @@ func Describe(ctx context.Context, c Config, topics []string, log *slog.Logger) 
 		return nil, err
 	}
 	defer adm.Close()
-	details, err := adm.ListTopics(ctx, topics...)
+	details, err := listTopics(ctx, adm, topics)
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", c.Explain(err))
+		return nil, c.Explain(err)
 	}
 	configs, err := adm.DescribeTopicConfigs(ctx, topics...)
 	if err != nil {
-		return nil, fmt.Errorf("read the topics' settings: %w", c.Explain(err))
+		return nil, c.Explain(fmt.Errorf("read the settings of topics %s%s: %w", strings.Join(topics, ", "), needs(err, "DescribeConfigs"), err))
 	}
 	infos := map[string]TopicInfo{}
 	for _, topic := range topics {

@@ -79,9 +79,9 @@ var ErrTopics = errors.New("kafka: topics are not as they should be")
 // PlanTopics returns what has to change so that the topics are as wanted, in
 // the order of wants; nothing if all is well. It changes nothing.
 func PlanTopics(ctx context.Context, adm *kadm.Client, wants []TopicWant) ([]TopicChange, error) {
-	have, err := adm.ListTopics(ctx, names(wants)...)
+	have, err := listTopics(ctx, adm, names(wants))
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
+		return nil, err
 	}
 	var existing []string
 	for _, w := range wants {
@@ -105,6 +105,28 @@ func PlanTopics(ctx context.Context, adm *kadm.Client, wants []TopicWant) ([]Top
 		}
 	}
 	return changes, nil
+}
+
+// listTopics returns what is known of the topics. Where our user may not see one
+// of them Kafka says so without its name: then each is asked for by itself.
+func listTopics(ctx context.Context, adm *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+	have, err := adm.ListTopics(ctx, topics...)
+	if err == nil {
+		return have, nil
+	}
+	if _, denied := errors.AsType[*kadm.AuthError](err); denied {
+		var hidden []string
+		for _, topic := range topics {
+			_, err := adm.ListTopics(ctx, topic)
+			if _, denied := errors.AsType[*kadm.AuthError](err); denied {
+				hidden = append(hidden, topic)
+			}
+		}
+		if len(hidden) > 0 {
+			return nil, fmt.Errorf("our user may not see topic %s: grant it Describe there: %w", strings.Join(hidden, ", "), err)
+		}
+	}
+	return nil, fmt.Errorf("list topics: %w", err)
 }
 
 // commonPartitions returns the count that the existing topics of equal count

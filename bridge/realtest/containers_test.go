@@ -25,6 +25,10 @@ const (
 	registryImage = "apicurio/apicurio-registry:3.3.3"
 )
 
+// startWithin is how long all containers together may take: on two processors that
+// are busy with other things the registry alone takes a minute.
+const startWithin = 3 * time.Minute
+
 // published binds ports of a container to the same ones of loopback.
 func published(ports ...int) testcontainers.CustomizeRequestOption {
 	return func(req *testcontainers.GenericContainerRequest) error {
@@ -212,7 +216,7 @@ func (r *registry) start(ctx context.Context, t *testing.T) (err error) {
 		env["APICURIO_DATASOURCE_URL"] = "jdbc:h2:file:/tmp/registry"
 	}
 	r.container, err = startContainer(ctx, t, registryImage, published(r.port), testcontainers.WithEnv(env),
-		testcontainers.WithWaitStrategyAndDeadline(90*time.Second,
-			wait.ForHTTP("/apis/ccompat/v7/config").WithPort(fmt.Sprintf("%d/tcp", r.port)).WithPollInterval(200*time.Millisecond)))
+		testcontainers.WithWaitStrategyAndDeadline(startWithin,
+			wait.ForHTTP("/apis/ccompat/v7/config").WithPort(fmt.Sprintf("%d/tcp", r.port)).WithStartupTimeout(startWithin).WithPollInterval(200*time.Millisecond)))
 	return err
 }

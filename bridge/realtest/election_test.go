@@ -30,7 +30,7 @@ func election(t *testing.T, l *lab) {
 	s := l.newSite(t, "elect.", l.guarded, l.durable.url())
 	s.do("keys", "new", "keys", "--id", "main")
 	s.do(s.with("topics", "apply", "--topic-partitions", "3")...)
-	g := s.simulatedGraph("5")
+	g := s.simulatedGraph("5", "1m")
 	s.ingest("ingest", nil, g...).ready()
 
 	first := s.renewer("first")

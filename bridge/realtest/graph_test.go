@@ -140,12 +140,12 @@ func (s *site) ingestOn(name, public string, sim *graphsim.Sim, more ...string) 
 }
 
 // simulatedGraph starts one with the API that renewers ask, and returns the flags
-// of an ingest that trusts it.
-func (s *site) simulatedGraph(rate string) []string {
+// of an ingest that trusts it. Its subscriptions live for lifetime.
+func (s *site) simulatedGraph(rate, lifetime string) []string {
 	s.t.Helper()
 	s.public = freeAddress(s.t)
 	authority, api := freeAddress(s.t), freeAddress(s.t)
-	s.run("graphsim", "graphsim", "--listen", authority, "--api-listen", api, "--api-dir", "sim", "--api-min-lifetime", "1m", "--api-lifetime", "1m",
+	s.run("graphsim", "graphsim", "--listen", authority, "--api-listen", api, "--api-dir", "sim", "--api-min-lifetime", lifetime, "--api-lifetime", lifetime,
 		"--notification-url", "http://"+s.public+"/graph/notifications", "--lifecycle-url", "http://"+s.public+"/graph/lifecycle",
 		"--certificates", "keys/certificates", "--app-ids", appID, "--rate", rate, "--faults", quietGraph)
 	await(s.t, 30*time.Second, "the simulated Graph says what is desired", func() bool {

@@ -67,7 +67,7 @@ func newLab(t *testing.T) *lab {
 		mu   sync.Mutex // guards errs
 		errs []error
 	)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
 	defer cancel()
 	began := time.Now()
 	for _, start := range []func(context.Context, *testing.T) error{

@@ -1,8 +1,0 @@
-//go:build real
-
-package realtest_test
-
-import "testing"
-
-func evolution(t *testing.T, l *lab)        {}
-func registryTroubles(t *testing.T, l *lab) {}
