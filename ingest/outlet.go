@@ -42,6 +42,7 @@ type outgoing struct {
 	verdict    token.Verdict
 	record     bridge.Record
 	trace      string
+	described  bool // record holds a description instead of the item
 }
 
 // produce hands rec to Kafka unless it is there or on its way already.
@@ -101,8 +102,17 @@ func (o *outlet) fail(g *outgoing, err error) {
 // done is called once per record that was sent, when Kafka has answered or the
 // producer has given up; on the producer's goroutine, so it must not block.
 func (o *outlet) done(g *outgoing, err error) {
+	if errors.Is(err, kafka.ErrTooLarge) && g.kind == bridge.Quarantine && !g.described {
+		// It would be refused each time that Graph sends it, and be gone in the end
+		// with nobody told. What it was can be asked of Graph.
+		o.log.Error("item is too large even for the quarantine, only its description is kept", "subscription_id", short(g.work.item.SubscriptionID), "bytes", len(g.work.item.Raw))
+		g.described = true
+		g.record.Value = described(g.record.Value, g.work.item)
+		o.send(g)
+		return
+	}
 	if errors.Is(err, kafka.ErrTooLarge) && g.kind != bridge.Quarantine {
-		// Kept sealed, as it came, under the same claim: smaller than what was
+		// Kept sealed, as it came, under the same claim: mostly smaller than what was
 		// refused, and an operator can raise the limit and replay it.
 		rej := bridge.Reject(bridge.RecordTooLarge, "produce record: %w", err)
 		o.metrics.reasons[rej.Reason].Inc()

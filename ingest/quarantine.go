@@ -3,6 +3,7 @@ package ingest
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -103,6 +104,26 @@ func quarantined(it *bridge.Item, reason bridge.Reason, verdict token.Verdict, r
 		key = eventID // spread what names no subscription of Graph's
 	}
 	return bridge.Record{Kind: bridge.Quarantine, Key: key, EventID: eventID, ReceivedAt: receivedAt, Value: q, Type: "quarantined"}
+}
+
+// maxDescribed bounds the resource path in a description, in bytes.
+const maxDescribed = 2 << 10
+
+// described returns the value of a quarantine record with what the item was in the
+// place of the item.
+func described(value any, it *bridge.Item) any {
+	q, ok := value.(*schemas.QuarantinedItem)
+	if !ok {
+		return value
+	}
+	what := "unknown"
+	if len(it.Resource) <= maxDescribed && it.Resource != "" {
+		what = strings.ToLower(it.ChangeType) + " " + it.Resource
+	}
+	bare := *q
+	bare.Item = []byte{}
+	bare.Detail = optional(fmt.Sprintf("the item, of %d bytes (SHA-256 %x), is larger than Kafka takes and is not kept; it was: %.*s", len(it.Raw), sha256.Sum256(it.Raw), maxDescribed, what))
+	return &bare
 }
 
 // short returns id, "" if it is longer than any of Graph's.

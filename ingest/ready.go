@@ -40,7 +40,7 @@ func (s *Server) prepareTopics(ctx context.Context, cfg Config, log *slog.Logger
 		return err
 	}
 	defer adm.Close()
-	want := kafka.WantedTopics(cfg.TopicPrefix, cfg.TopicPartitions, cfg.TopicReplication)
+	want := cfg.Kafka.WantedTopics(cfg.TopicPrefix, cfg.TopicPartitions, cfg.TopicReplication)
 	var wrong time.Time // since when the topics are not as they should be
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := cfg.Kafka.Explain(tryTopics(ctx, adm, want, cfg.CreateTopics))

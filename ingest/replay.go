@@ -210,7 +210,7 @@ func (r *replay) replay(ctx context.Context, chunk []*SetAside, each func(Replay
 // judge says what s becomes by today's configuration.
 func (r *replay) judge(s *SetAside) *candidate {
 	c := &candidate{Replayed: Replayed{SetAside: s, Outcome: ReplayStays, Now: s.Reason.Reason}}
-	if !s.Reason.Replayable {
+	if !s.Reason.Replayable || len(s.Raw) == 0 { // the latter was not kept
 		return c
 	}
 	item, payload, err := r.open(s)

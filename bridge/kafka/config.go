@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/alecthomas/units"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -45,6 +46,8 @@ type Config struct {
 	User         string   `name:"kafka-user" placeholder:"NAME" help:"User for plain and scram."`
 	PasswordFile string   `name:"kafka-password-file" placeholder:"FILE" help:"File with the password, or for oauthbearer with the token; read at each new connection, so it may be replaced at any time."`
 
+	MaxMessage units.Base2Bytes `name:"kafka-max-message" default:"32832KiB" placeholder:"SIZE" help:"Largest message that the topics take: topics apply sets their max.message.bytes to it, and ingest wants at least that. Make it smaller where the brokers take no more, as 1000KiB on Event Hubs: what is larger is set aside, and where it is larger even so, only a description of it."`
+
 	ClientID string     `kong:"-"` // shown in the brokers' logs and quotas; "" means meetbridge
 	Dialer   DialFunc   `kong:"-"` // opens the connections, below TLS; nil: a net.Dialer
 	Hooks    []kgo.Hook `kong:"-"` // further hooks, such as tracing
@@ -57,6 +60,9 @@ type Config struct {
 func (c Config) Options(log *slog.Logger) ([]kgo.Opt, error) {
 	if err := c.checkBrokers(); err != nil {
 		return nil, err
+	}
+	if n := c.maxMessage(); n < leastMessageBytes || n > MaxMessageBytes {
+		return nil, fmt.Errorf("--kafka-max-message is %s: must be between %s and %s", units.Base2Bytes(n), units.Base2Bytes(leastMessageBytes), units.Base2Bytes(MaxMessageBytes))
 	}
 	tlsConfig, err := c.tlsConfig()
 	if err != nil {

@@ -34,7 +34,7 @@ func classify(topic string, size int, err error) error {
 	// Kafka takes by default is taken for the culprit; its neighbours go again.
 	if errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) {
 		if size > brokerDefaultBytes {
-			return fmt.Errorf("%w: %d bytes are more than topic %s takes: raise its max.message.bytes by `meetbridge topics apply`: %w", ErrTooLarge, size, topic, err)
+			return fmt.Errorf("%w: %d bytes are more than topic %s takes: raise its max.message.bytes by `meetbridge topics apply`, or say --kafka-max-message where the brokers take no more: %w", ErrTooLarge, size, topic, err)
 		}
 		return fmt.Errorf("%w: topic %s takes smaller batches than it was created for: run `meetbridge topics apply`: %w", ErrMisconfigured, topic, err)
 	}

@@ -15,18 +15,6 @@ import (
 	"github.com/twmb/franz-go/plugin/kprom"
 )
 
-// Sizes, in bytes.
-const (
-	// MaxRecordBytes is the largest record that Produce takes: key, value and
-	// headers before compression.
-	MaxRecordBytes = 32 << 20
-	// MaxMessageBytes is the topics' max.message.bytes and the largest batch:
-	// a largest record and its framing.
-	MaxMessageBytes = MaxRecordBytes + 64<<10
-
-	brokerDefaultBytes = 1_000_012 // Kafka's own max.message.bytes
-)
-
 const (
 	// deliveryTimeout is how long a record may wait for Kafka. Graph repeats a
 	// notification that we answered with 503 after 10 s at the earliest
@@ -39,10 +27,6 @@ const (
 	// produceTimeout is how long a broker may wait for its replicas. Beyond
 	// that it says so and is asked again, which doubles nothing.
 	produceTimeout = 2 * time.Second
-	// maxRequestBytes bounds a request, which holds batches of many partitions
-	// after an outage: it has to be written within requestOverhead, or it is
-	// tried again for ever.
-	maxRequestBytes = MaxMessageBytes + 2<<20
 	// unknownTopicRetries makes a missing topic known after about half a
 	// second, well within the time in which Graph is answered.
 	unknownTopicRetries = 2
@@ -102,8 +86,8 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.WithCompressor(compressor),
 		kgo.ProducerLinger(p.Linger),
-		kgo.ProducerBatchMaxBytes(MaxMessageBytes),
-		kgo.BrokerMaxWriteBytes(maxRequestBytes),
+		kgo.ProducerBatchMaxBytes(int32(c.maxMessage())),
+		kgo.BrokerMaxWriteBytes(c.maxRequest()),
 		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
 		kgo.MaxBufferedBytes(int(p.MaxBufferedBytes)),
 		kgo.ProduceRequestTimeout(produceTimeout),
@@ -113,7 +97,7 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		kgo.AlwaysRetryEOF(),
 	)
 	producer := &Producer{
-		maxBytes: min(MaxRecordBytes, int(p.MaxBufferedBytes)),
+		maxBytes: min(c.maxRecord(), int(p.MaxBufferedBytes)),
 		link:     link{config: c},
 		log:      log.With("component", "kafka_producer"),
 		closing:  make(chan struct{}),

@@ -315,13 +315,13 @@ func VerifyTopics(ctx context.Context, adm *kadm.Client, wants []TopicWant) erro
 
 func sizeProblem(c TopicChange) string {
 	for _, s := range c.Configs {
-		if s.Name != "max.message.bytes" {
+		if s.Name != maxMessageConfig {
 			continue
 		}
 		has, err := strconv.ParseInt(s.From, 10, 64)
 		wants, _ := strconv.ParseInt(s.To, 10, 64)
 		if err != nil || has < wants {
-			return fmt.Sprintf("takes messages of %s bytes, must take %s: run `meetbridge topics apply`", s.From, s.To)
+			return fmt.Sprintf("takes messages of %s bytes, must take %s: run `meetbridge topics apply`, or say --kafka-max-message where the brokers take no more", s.From, s.To)
 		}
 	}
 	return ""

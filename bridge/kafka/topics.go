@@ -23,6 +23,9 @@ const (
 	recentIDsSegment = time.Hour
 )
 
+// maxMessageConfig is the name of the one setting that ingest insists on.
+const maxMessageConfig = "max.message.bytes"
+
 // TopicWant is one topic as it should be.
 type TopicWant struct {
 	Topic       string            // with its prefix
@@ -48,7 +51,7 @@ func WantedTopics(prefix string, partitions int32, replication int16) []TopicWan
 			Replication: replication,
 			Single:      k.Single,
 			Configs: map[string]string{
-				"max.message.bytes":      strconv.Itoa(MaxMessageBytes),
+				maxMessageConfig:         strconv.Itoa(MaxMessageBytes),
 				"message.timestamp.type": "CreateTime", // ours says when it occurred
 				"cleanup.policy":         "delete",
 				"retention.ms":           milliseconds(retention(k.Kind)),

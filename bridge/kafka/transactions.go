@@ -46,7 +46,8 @@ func NewTransactions(c Config, id string, log *slog.Logger) (*Transactions, erro
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
-		kgo.ProducerBatchMaxBytes(MaxMessageBytes),
+		kgo.ProducerBatchMaxBytes(int32(c.maxMessage())),
+		kgo.BrokerMaxWriteBytes(c.maxRequest()),
 		kgo.ProduceRequestTimeout(produceTimeout),
 		kgo.UnknownTopicRetries(unknownTopicRetries),
 	)...)
@@ -109,8 +110,8 @@ func (t *Transactions) commit(ctx context.Context, records []*kgo.Record) error 
 	}
 	for _, r := range records {
 		size := recordBytes(r)
-		if size > MaxRecordBytes {
-			fail(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, MaxRecordBytes, r.Topic))
+		if most := t.config.maxRecord(); size > most {
+			fail(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, most, r.Topic))
 			break
 		}
 		clampTime(r, now)

@@ -125,10 +125,10 @@ func acls(t *testing.T, l *lab) {
 	in := as(t, "ingest", "all-of-ingest", nil).ingest("ingest", nil, g...)
 	in.ready()
 	first := as(t, "renewer", "all-of-renewer", nil).renewer("renewer")
-	await(t, 40*time.Second, "the renewer leads", first.leads)
-	await(t, 30*time.Second, "its subscriptions live", func() bool { return first.active() > 0 })
-	await(t, 30*time.Second, "records land", func() bool { return in.metric("meetbridge_ingest_items_total", `outcome="produced"`) > 20 })
-	await(t, 30*time.Second, "the renewer knows ingest's keys", func() bool { return first.metric("meetbridge_renewer_certificates_unannounced", "") == 0 })
+	await(t, time.Minute, "the renewer leads", first.leads)
+	await(t, time.Minute, "its subscriptions live", func() bool { return first.active() > 0 })
+	await(t, time.Minute, "records land", func() bool { return in.metric("meetbridge_ingest_items_total", `outcome="produced"`) > 20 })
+	await(t, time.Minute, "the renewer knows ingest's keys", func() bool { return first.metric("meetbridge_renewer_certificates_unannounced", "") == 0 })
 	for _, p := range []*process{in, first} {
 		if strings.Contains(p.said.String(), "AUTHORIZATION_FAILED") {
 			t.Errorf("%s lacks a permission:\n%s", p.name, p.said.tail(10))
@@ -172,7 +172,7 @@ func acls(t *testing.T, l *lab) {
 			} else {
 				p = s.renewer("renewer")
 			}
-			await(t, 20*time.Second, "it says what is missing", func() bool {
+			await(t, time.Minute, "it says what is missing", func() bool {
 				return slices.ContainsFunc(strings.Split(p.said.String(), "\n"), func(line string) bool { return all(line, tt.want) })
 			})
 			for line := range strings.Lines(p.said.String()) {

@@ -148,7 +148,7 @@ func (s *site) simulatedGraph(rate, lifetime string) []string {
 	s.run("graphsim", "graphsim", "--listen", authority, "--api-listen", api, "--api-dir", "sim", "--api-min-lifetime", lifetime, "--api-lifetime", lifetime,
 		"--notification-url", "http://"+s.public+"/graph/notifications", "--lifecycle-url", "http://"+s.public+"/graph/lifecycle",
 		"--certificates", "keys/certificates", "--app-ids", appID, "--rate", rate, "--faults", quietGraph)
-	await(s.t, 30*time.Second, "the simulated Graph says what is desired", func() bool {
+	await(s.t, time.Minute, "the simulated Graph says what is desired", func() bool {
 		_, err := os.Stat(filepath.Join(s.dir, "sim/subscriptions.yaml"))
 		return err == nil
 	})

@@ -42,6 +42,7 @@ func TestReal(t *testing.T) {
 		"ACLs":         acls,
 		"Schemas":      evolution,
 		"Registry":     registryTroubles,
+		"Sizes":        sizes,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

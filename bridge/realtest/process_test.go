@@ -148,7 +148,7 @@ func (p *process) get(path string) (code int, body string) {
 func (p *process) ready() {
 	p.t.Helper()
 	body := ""
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var code int
 		if code, body = p.get("/readyz"); code == http.StatusOK {
 			return

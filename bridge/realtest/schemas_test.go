@@ -68,7 +68,7 @@ func evolution(t *testing.T, l *lab) {
 			t.Fatal(err)
 		}
 		p := s.ingest("ingest", nil)
-		await(t, 20*time.Second, "it ends", func() bool { return !p.runs() })
+		await(t, time.Minute, "it ends", func() bool { return !p.runs() })
 		last := p.said.tail(1)
 		names(t, "ingest", last, []string{"refused.chats-value", "schema incompatible"})
 		if code := p.cmd.ProcessState.ExitCode(); code != 1 {
@@ -93,9 +93,9 @@ func evolution(t *testing.T, l *lab) {
 		s.do("keys", "new", "keys", "--id", "main")
 		s.do(s.with("topics", "apply", "--topic-partitions", "3")...)
 		p := s.ingest("ingest", nil)
-		await(t, 20*time.Second, "it says that the schemas are not registered", func() bool { return strings.Contains(p.said.String(), "schemas not registered yet") })
+		await(t, time.Minute, "it says that the schemas are not registered", func() bool { return strings.Contains(p.said.String(), "schemas not registered yet") })
 		f.set(false, 0, nil)
-		await(t, 20*time.Second, "it has registered them", func() bool { return strings.Contains(p.said.String(), "schemas registered") })
+		await(t, time.Minute, "it has registered them", func() bool { return strings.Contains(p.said.String(), "schemas registered") })
 	})
 
 	// Replicas that start at once with a registry that is empty.

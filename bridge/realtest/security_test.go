@@ -75,7 +75,7 @@ func security(t *testing.T, l *lab) {
 			names(t, "topics plan", last, tt.want)
 			p := here.ingestOn("ingest", freeAddress(t), nil)
 			said := func() string { _, body := p.get("/readyz"); return body }
-			for end := time.Now().Add(15 * time.Second); !all(said(), tt.want) && time.Now().Before(end); {
+			for end := time.Now().Add(time.Minute); !all(said(), tt.want) && time.Now().Before(end); {
 				time.Sleep(100 * time.Millisecond)
 			}
 			names(t, "/readyz", said(), tt.want)

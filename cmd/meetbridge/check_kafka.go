@@ -30,7 +30,7 @@ func (c checkCmd) checkTopics(ctx context.Context, client *kgo.Client) (string, 
 	if client == nil {
 		return "", errKafkaAway
 	}
-	wants, adm := kafka.WantedTopics(c.TopicPrefix, c.TopicPartitions, c.TopicReplication), kadm.NewClient(client)
+	wants, adm := c.Kafka.WantedTopics(c.TopicPrefix, c.TopicPartitions, c.TopicReplication), kadm.NewClient(client)
 	changes, err := kafka.PlanTopics(ctx, adm, wants)
 	if err != nil {
 		return "", err

@@ -146,6 +146,9 @@ func (d setAsideDetail) cure() string {
 		}
 		return oneOf(all)
 	}
+	if d.Size == 0 {
+		return "Nothing: it was too large to be kept. The detail says what to ask of Graph."
+	}
 	switch d.reason.Reason {
 	case bridge.ClientStateUnknownKey:
 		return fmt.Sprintf("Add the key %q to the file --client-state-keys, if it is one of yours.", printable(d.state, keyWidth))

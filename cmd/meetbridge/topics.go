@@ -98,7 +98,7 @@ func (c topicsWanted) with(ctx context.Context, log *slog.Logger, do func(contex
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, topicsWithin)
 	defer cancel()
-	return do(ctx, kadm.NewClient(client), kafka.WantedTopics(c.TopicPrefix, c.Partitions, c.Replication))
+	return do(ctx, kadm.NewClient(client), c.Kafka.WantedTopics(c.TopicPrefix, c.Partitions, c.Replication))
 }
 
 // print writes one line a change, or the sentence none.
