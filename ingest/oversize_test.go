@@ -19,7 +19,7 @@ import (
 // it was. Neither is sent again and again until Graph gives it up (I1, I2).
 func TestOversizedItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newEdge(t, nil, func(c *ingest.Config) { c.Kafka.MaxMessage = units.Base2Bytes(1000 * units.KiB) })
+		e := newEdge(t, nil, func(c *ingest.Config) { c.Kafka.MaxMessage = 1000 * units.KiB })
 		text := func(bytes int) string {
 			return fmt.Sprintf(`{"@odata.type":"#Microsoft.Graph.chatMessage","id":"1","body":{"content":"Sesam-%s"}}`, strings.Repeat("x", bytes))
 		}

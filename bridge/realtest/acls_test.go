@@ -98,33 +98,35 @@ func (b *broker) grant(t *testing.T, user string, all []permission, without func
 	}
 }
 
+// as returns s for a user of its own, which has the permissions but for some.
+func (s *site) as(t *testing.T, user string, all []permission, without func(permission) bool) *site {
+	t.Helper()
+	b := s.lab.guarded
+	b.users(t, user)
+	b.grant(t, user, all, without)
+	f := s.lab.files(t, user)
+	other := *s
+	other.t = t
+	other.settings = []string{
+		"--kafka-brokers", b.addr("PASSWORD"), "--registry-url", s.lab.durable.url(), "--topic-prefix", s.prefix,
+		"--kafka-tls", "--kafka-ca", f.ca, "--kafka-sasl", "scram-sha-512", "--kafka-user", user, "--kafka-password-file", f.password,
+	}
+	return &other
+}
+
 // With what deploy/kafka/acls.sh gives and no more, ingest and renewer work; and
 // without one of their permissions, what they say names what is missing.
-func acls(t *testing.T, l *lab) {
+func (l *lab) acls(t *testing.T) {
+	t.Parallel()
 	open := l.newSite(t, "acl.", l.guarded, l.durable.url())
 	open.do("keys", "new", "keys", "--id", "main")
 	open.do(open.with("topics", "apply", "--topic-partitions", "3")...)
 	permissions := map[string][]permission{"ingest": deployed(t, open.prefix, "ingest"), "renewer": deployed(t, open.prefix, "renewer")}
-	// as returns a site of the same topics for a user that has all of a process's
-	// permissions but some.
-	as := func(t *testing.T, process, user string, without func(permission) bool) *site {
-		t.Helper()
-		l.guarded.users(t, user)
-		l.guarded.grant(t, user, permissions[process], without)
-		f := l.files(t, user)
-		s := *open
-		s.t = t
-		s.settings = []string{
-			"--kafka-brokers", l.guarded.addr("PASSWORD"), "--registry-url", l.durable.url(), "--topic-prefix", open.prefix,
-			"--kafka-tls", "--kafka-ca", f.ca, "--kafka-sasl", "scram-sha-512", "--kafka-user", user, "--kafka-password-file", f.password,
-		}
-		return &s
-	}
 
 	g := open.simulatedGraph("20", "20s")
-	in := as(t, "ingest", "all-of-ingest", nil).ingest("ingest", nil, g...)
+	in := open.as(t, "all-of-ingest", permissions["ingest"], nil).ingest("ingest", nil, g...)
 	in.ready()
-	first := as(t, "renewer", "all-of-renewer", nil).renewer("renewer")
+	first := open.as(t, "all-of-renewer", permissions["renewer"], nil).renewer("renewer")
 	await(t, time.Minute, "the renewer leads", first.leads)
 	await(t, time.Minute, "its subscriptions live", func() bool { return first.active() > 0 })
 	await(t, time.Minute, "records land", func() bool { return in.metric("meetbridge_ingest_items_total", `outcome="produced"`) > 20 })
@@ -164,7 +166,7 @@ func acls(t *testing.T, l *lab) {
 	} {
 		// One after the other: of renewers only one leads.
 		t.Run(tt.process+" without "+tt.name, func(t *testing.T) {
-			s := as(t, tt.process, "no-"+strings.NewReplacer(" ", "-").Replace(tt.process+"-"+tt.name), tt.without)
+			s := open.as(t, strings.ReplaceAll(tt.process+" without "+tt.name, " ", "-"), permissions[tt.process], tt.without)
 			var p *process
 			if tt.process == "ingest" {
 				in.end(syscall.SIGTERM)

@@ -50,6 +50,7 @@ func published(ports ...int) testcontainers.CustomizeRequestOption {
 
 // startContainer starts one that ends with the test.
 func startContainer(ctx context.Context, t *testing.T, image string, opts ...testcontainers.ContainerCustomizer) (*testcontainers.DockerContainer, error) {
+	t.Helper()
 	c, err := testcontainers.Run(ctx, image, opts...)
 	t.Cleanup(func() {
 		if c == nil {
@@ -98,6 +99,7 @@ func (b *broker) addr(listener string) string { return fmt.Sprintf("127.0.0.1:%d
 func (b *broker) open() kafka.Config { return kafka.Config{Brokers: []string{b.addr("OPEN")}} }
 
 func (b *broker) start(ctx context.Context, t *testing.T) (err error) {
+	t.Helper()
 	var listeners, advertised []string
 	var all []int
 	for name, port := range b.ports {
@@ -207,6 +209,7 @@ type registry struct {
 func (r *registry) url() string { return fmt.Sprintf("http://127.0.0.1:%d/apis/ccompat/v7", r.port) }
 
 func (r *registry) start(ctx context.Context, t *testing.T) (err error) {
+	t.Helper()
 	env := map[string]string{
 		"JAVA_TOOL_OPTIONS":  "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", // it starts in half the time
 		"QUARKUS_HTTP_PORT":  strconv.Itoa(r.port),

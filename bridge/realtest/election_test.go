@@ -26,7 +26,8 @@ const session = 6 * time.Second
 // is killed, and when it was only frozen, learns that it leads no longer before it
 // does anything. No record of one leader stands behind one of its successor's
 // (I9, I10).
-func election(t *testing.T, l *lab) {
+func (l *lab) election(t *testing.T) {
+	t.Parallel()
 	s := l.newSite(t, "elect.", l.guarded, l.durable.url())
 	s.do("keys", "new", "keys", "--id", "main")
 	s.do(s.with("topics", "apply", "--topic-partitions", "3")...)

@@ -34,21 +34,14 @@ type lab struct {
 func TestReal(t *testing.T) {
 	testcontainers.SkipIfProviderIsNotHealthy(t)
 	l := newLab(t)
-	for name, part := range map[string]func(*testing.T, *lab){
-		"WholePath":    wholePath,
-		"Election":     election,
-		"Transactions": transactions,
-		"Security":     security,
-		"ACLs":         acls,
-		"Schemas":      evolution,
-		"Registry":     registryTroubles,
-		"Sizes":        sizes,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			part(t, l)
-		})
-	}
+	t.Run("WholePath", l.wholePath)
+	t.Run("Election", l.election)
+	t.Run("Transactions", l.transactions)
+	t.Run("Security", l.security)
+	t.Run("ACLs", l.acls)
+	t.Run("Schemas", l.evolution)
+	t.Run("Registry", l.registryTroubles)
+	t.Run("Sizes", l.sizes)
 }
 
 // newLab builds the program and starts the containers.

@@ -18,7 +18,8 @@ import (
 
 // A registry that is away when ingest starts is waited for; one that goes away,
 // is slow or has forgotten everything later costs no record.
-func registryTroubles(t *testing.T, l *lab) {
+func (l *lab) registryTroubles(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, l.memory.url())
 	s := l.newSite(t, "registry.", l.guarded, f.URL)
 	s.do("keys", "new", "keys", "--id", "main")

@@ -10,7 +10,8 @@ import (
 
 // Each way of getting in works, and each wrong setting gets an error that names
 // the setting: from a command, and from a process that keeps on trying.
-func security(t *testing.T, l *lab) {
+func (l *lab) security(t *testing.T) {
+	t.Parallel()
 	const prefix = "guarded."
 	f := l.files(t, "alice")
 	l.guarded.users(t, "bob")
@@ -21,7 +22,7 @@ func security(t *testing.T, l *lab) {
 	s.do("keys", "new", "keys", "--id", "main")
 	s.do(s.with("topics", "apply", "--topic-partitions", "3")...)
 
-	open, mutual, secret, clear := l.guarded.addr("OPEN"), l.guarded.addr("MUTUAL"), l.guarded.addr("PASSWORD"), l.guarded.addr("CLEAR")
+	open, mutual, secret, bare := l.guarded.addr("OPEN"), l.guarded.addr("MUTUAL"), l.guarded.addr("PASSWORD"), l.guarded.addr("CLEAR")
 	tls := []string{"--kafka-tls", "--kafka-ca", f.ca}
 	login := func(mechanism, user, file string) []string {
 		return []string{"--kafka-sasl", mechanism, "--kafka-user", user, "--kafka-password-file", file}
@@ -36,8 +37,8 @@ func security(t *testing.T, l *lab) {
 		{"mutual TLS", mutual, flags(tls, certificate), nil},
 		{"PLAIN over TLS", secret, flags(tls, login("plain", "alice", f.password)), nil},
 		{"SCRAM over TLS", secret, flags(tls, login("scram-sha-512", "bob", f.password)), nil},
-		{"PLAIN in the clear", clear, login("plain", "alice", f.password), nil},
-		{"SCRAM in the clear", clear, login("scram-sha-512", "bob", f.password), nil},
+		{"PLAIN in the clear", bare, login("plain", "alice", f.password), nil},
+		{"SCRAM in the clear", bare, login("scram-sha-512", "bob", f.password), nil},
 
 		{"another CA", secret, flags([]string{"--kafka-tls", "--kafka-ca", f.otherCA}, login("plain", "alice", f.password)), []string{"--kafka-ca"}},
 		{"the system's CAs", secret, flags([]string{"--kafka-tls"}, login("plain", "alice", f.password)), []string{"--kafka-ca"}},
@@ -45,10 +46,10 @@ func security(t *testing.T, l *lab) {
 		{"no client certificate", mutual, tls, []string{"--kafka-cert", "--kafka-key"}},
 		{"a client certificate of another CA", mutual, flags(tls, l.foreign(t)), []string{"--kafka-cert"}},
 		{"TLS to a port without", open, tls, []string{"--kafka-tls"}},
-		{"TLS to a port with a login, without", clear, flags(tls, login("plain", "alice", f.password)), []string{"--kafka-tls"}},
+		{"TLS to a port with a login, without", bare, flags(tls, login("plain", "alice", f.password)), []string{"--kafka-tls"}},
 		{"no TLS to a port with", mutual, nil, []string{"--kafka-tls"}},
 		{"no TLS to a port with, and a login", secret, login("plain", "alice", f.password), []string{"--kafka-tls"}},
-		{"no login", clear, nil, []string{"--kafka-sasl"}},
+		{"no login", bare, nil, []string{"--kafka-sasl"}},
 		{"no login over TLS", secret, tls, []string{"--kafka-sasl"}},
 		{"a login where there is none", open, login("plain", "alice", f.password), []string{"--kafka-sasl"}},
 		{"wrong PLAIN password", secret, flags(tls, login("plain", "alice", f.wrongPassword)), []string{"--kafka-user", "--kafka-password-file"}},

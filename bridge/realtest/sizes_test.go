@@ -16,7 +16,8 @@ import (
 
 // Where the brokers take messages of 1,000 KiB only, --kafka-max-message makes do
 // with that: the topics, what ingest wants of them, and what is produced.
-func sizes(t *testing.T, l *lab) {
+func (l *lab) sizes(t *testing.T) {
+	t.Parallel()
 	const most = 1000 << 10
 	s := l.newSite(t, "small.", l.guarded, l.durable.url())
 	s.do("keys", "new", "keys", "--id", "main")

@@ -21,7 +21,8 @@ import (
 // taken over, and not what it had begun before (I10). The transactions are those
 // of Kafka 4 (KIP-890): the first record of a partition adds it to the
 // transaction, and each transaction has an epoch of its own.
-func transactions(t *testing.T, l *lab) {
+func (l *lab) transactions(t *testing.T) {
+	t.Parallel()
 	const topic, id = "transactions", "transactions-shard"
 	cfg := l.guarded.open()
 	client := l.guarded.client(t)

@@ -20,7 +20,8 @@ import (
 // forgeries land in quarantine; what a wrong setting set aside is replayed, once;
 // and a broker, a registry and an ingest that go away and come back cost nothing
 // (I1, I2, I3, I7, I8).
-func wholePath(t *testing.T, l *lab) {
+func (l *lab) wholePath(t *testing.T) {
+	t.Parallel()
 	s := l.newSite(t, "whole.", l.plain, l.durable.url())
 	s.do("keys", "new", "keys", "--id", "main")
 	s.do(s.with("topics", "apply", "--topic-partitions", "3")...)
