@@ -133,10 +133,10 @@ func freeAddress(t *testing.T) string {
 }
 
 // await waits until what is true.
-func await(t *testing.T, within time.Duration, what string, true_ func() bool) time.Duration {
+func await(t *testing.T, within time.Duration, what string, is func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
-	for !true_() {
+	for !is() {
 		if time.Since(began) > within {
 			t.Fatalf("not within %s: %s", within, what)
 		}
