@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // broker is one or more Kafka brokers in this process.
@@ -30,6 +32,7 @@ func startBroker(c Config, log *slog.Logger) (*broker, error) {
 		kfake.NumBrokers(c.Brokers),
 		kfake.ClusterID("meetbridge-embedded"),
 		kfake.WithLogger(brokerLog{log}),
+		kfake.MaxVersions(offered()),
 		// The address that kfake asks for is always on 127.0.0.1.
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 			ln, err := c.ListenFn(network, net.JoinHostPort(host, strconv.Itoa(next)))
@@ -50,6 +53,19 @@ func startBroker(c Config, log *slog.Logger) (*broker, error) {
 		return nil, fmt.Errorf("start embedded kafka on %s: %w", c.KafkaListen, err)
 	}
 	return &broker{cluster: cluster, addrs: cluster.ListenAddrs()}, nil
+}
+
+// offered returns the requests that the broker takes: all but what Java's admin
+// client cannot read the answers of. DescribeTopicPartitions has nulls where it
+// counts on lists; not offered that, it asks for the metadata, as it does of older
+// brokers. CreateTopics says from version 5 on which settings a topic got, without
+// the source that the client wants of each. Stable is what kfake takes its features
+// from when it is told nothing: with Tip, transactions fail.
+func offered() *kversion.Versions {
+	v := kversion.Stable()
+	v.SetMaxKeyVersion(kmsg.DescribeTopicPartitions.Int16(), -1)
+	v.SetMaxKeyVersion(kmsg.CreateTopics.Int16(), 4)
+	return v
 }
 
 func (b *broker) close() { b.cluster.Close() }
