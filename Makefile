@@ -14,7 +14,7 @@ COLD        = meetbridge/cmd/... meetbridge/bridge/graph/... github.com/twmb/fra
               github.com/json-iterator/... github.com/twmb/franz-go/pkg/sr/... github.com/twmb/franz-go/pkg/kadm go.opentelemetry.io/... \
               google.golang.org/protobuf/... golang.org/x/... go.yaml.in/... encoding/json encoding/xml encoding/asn1 regexp/... mime/... text/...
 
-.PHONY: help demo build release test test-real race lint fmt bench bench-openssl figures figures-renewer soak chaos fuzz generate check image stack stack-down clean
+.PHONY: help demo build release test test-real race lint fmt bench bench-openssl figures figures-renewer soak chaos consumers fuzz generate check image stack stack-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ soak: ## ingest under full load for SOAK (default 10m): memory, and that everyth
 chaos: ## a real cluster, broken FAULTS times (default 200: half an hour) by the plan of SEED (default a new one); ARGS="-longest 6s -lifetime 1m" makes it short
 	$(GO) build -trimpath -o bin/chaos ./cmd/chaos
 	bin/chaos $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults $(FAULTS)) $(ARGS)
+
+consumers: build ## kcat, Python, Kafka's tools, Java and Kafka Streams read every topic: docs/consumers.md (CONSUMERS=all; BROKERS and REGISTRY for a Kafka of yours)
+	python3 docs/examples/checks/consumers.py $(CONSUMERS)
 
 fuzz: ## every fuzz target for FUZZTIME each (default 10s; 2000x for so many runs)
 	@bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; \
