@@ -1,9 +1,9 @@
 """Has consumers written by others read every topic, and compares what they found with what
 the simulated Graph knows it sent.
 
-    python3 docs/examples/checks/consumers.py [kcat] [python] [console] [docs] [java] [streams] [partitions] [all]
+    python3 docs/examples/checks/consumers.py [kcat] [python] [analytics] [console] [docs] [java] [streams] [partitions] [all]
 
-Without names: the first three, and the commands of the documents; "all" stands for all.
+Without names: all but the Java ones; "all" stands for all.
 What cannot be had here is skipped and says so.
 
 Environment: BROKERS and REGISTRY, a Kafka and a registry to use instead of the embedded
@@ -19,6 +19,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -203,8 +204,22 @@ def docs(site):
     return f"the commands of {', '.join(done)} work" + (f"; there is no {', '.join(left)}" if left else "")
 
 
-CHECKS = {f.__name__: f for f in (kcat, python, console, docs, java, streams, partitions)}
-QUICK = ["kcat", "python", "console", "docs"]
+def analytics(site):
+    """The analyst's pipeline, with a known day and with what was sent."""
+    if not site.records:
+        raise tools.Absent("what it must find is known only after python")
+    interpreter = tools.venv(EXAMPLES / "analytics" / "requirements.txt")
+    prefix = site.prefix + "sample."
+    site.bridge.run("topics", "apply", "--topic-prefix", prefix)
+    site.bridge.run("schemas", "register", "--topic-prefix", prefix)
+    return tools.run(
+        interpreter, EXAMPLES / "checks" / "analytics.py", site.brokers, site.registry, prefix, site.prefix,
+        site.bridge.dir / "records.jsonl", site.bridge.dir / "analytics",
+    ).strip()
+
+
+CHECKS = {f.__name__: f for f in (kcat, python, analytics, console, docs, java, streams, partitions)}
+QUICK = ["kcat", "python", "analytics", "console", "docs"]
 
 
 def main(names):
@@ -212,6 +227,7 @@ def main(names):
     for name in names:
         if name not in CHECKS:
             sys.exit(f"no such consumer: {name}; there are {', '.join(CHECKS)}, all")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and so the bridge's processes
     begin = time.monotonic()
     step = lambda text: print(f"{time.monotonic() - begin:5.1f} s  {text}", flush=True)
     real = os.environ.get("BROKERS")
