@@ -64,15 +64,31 @@ class Day:
         dead = start + (end - start) * 0.4, end + datetime.timedelta(minutes=5)
         self.tell("chats", thread, start - datetime.timedelta(minutes=5), "created", f"chats('{thread}')", topic=subject)
 
-        def call(at, kind, participants=None):
+        def call(at, kind, participants=None, delta=True):
             if lost and dead[0] <= at <= dead[1]:
                 return  # nobody was told
-            self.tell("meeting-call-events", thread, at, "updated", resource, event_type=kind, participants_are_delta=None if participants is None else True, participants=participants)
+            self.tell("meeting-call-events", thread, at, "updated", resource, event_type=kind, participants_are_delta=None if participants is None else delta, participants=participants)
 
-        call(start, "callStarted")
+        old = subject == "Budget"  # told in the shape of 2022
+        kinds = ["Microsoft.Communication.CallStarted", "Microsoft.Communication.CallRosterUpdate", "Microsoft.Communication.CallEnded"]
+        started, updated, ended = kinds if old else ["callStarted", "rosterUpdated", "callEnded"]
+        call(start, started)
+        changes = []  # (time, whom it is about, whether inside)
         for name in self.rng.sample(PEOPLE, self.rng.randrange(4, 14)):
-            self.attend(call, thread, name, start, end)
-        call(end, "callEnded")
+            changes += self.attend(thread, name, start, end, devices=not old)
+        changes.sort(key=lambda c: c[0])
+        present = {}
+        for at, who, inside in changes:
+            present.pop(who["participant_id"], None)
+            if inside:
+                present[who["participant_id"]] = who
+            if subject == "Retrospective":  # told by whole rosters: who left is not on them
+                call(at, updated, list(present.values()), delta=False)
+            elif old and not who["is_in_lobby"]:
+                call(at, updated, [who | {"participant_id": "User", "removed_reason": None, "change": "joined" if inside else "exited"}])
+            elif not old:
+                call(at, updated, [who])
+        call(end, ended)
         if lost:
             self.truth["incomplete"].append(thread)
             gap = {
@@ -85,8 +101,9 @@ class Day:
         for part in range(self.rng.choice([0, 1, 1, 2])):
             self.recorded(thread, end - datetime.timedelta(minutes=10 * part))
 
-    def attend(self, call, thread, name, start, end):
-        """One person in one meeting: once, twice, through the lobby or with two devices."""
+    def attend(self, thread, name, start, end, devices):
+        """One person in one meeting: once, twice, through the lobby or with two devices.
+        Returns what there is to tell of it."""
         length = (end - start).total_seconds()
         comes = start + datetime.timedelta(seconds=abs(self.rng.gauss(0, 0.06)) * length + 1)
         leaves = max(comes, end - datetime.timedelta(seconds=abs(self.rng.gauss(0, 0.15)) * length)) + datetime.timedelta(seconds=1)
@@ -95,15 +112,16 @@ class Day:
         if self.rng.random() < 0.25 and (leaves - comes).total_seconds() > 900:
             middle = comes + (leaves - comes) / 2
             stays = [(comes, middle), (middle + datetime.timedelta(minutes=3), leaves)]
-        seconds = 0.0
+        seconds, changes = 0.0, []
 
         def roster(at, presence, **more):
             nonlocal sequence
             sequence += 1
-            call(at, "rosterUpdated", [{
+            who = {
                 "participant_id": presence, "user_id": user, "identity_kind": "user", "identity_id": user, "display_name": name,
-                "is_in_lobby": False, "roster_sequence_number": sequence, **more,
-            }])
+                "is_in_lobby": False, "removed_reason": None, "roster_sequence_number": sequence, **more,
+            }
+            changes.append((at, who, not who["is_in_lobby"] and who["removed_reason"] is None))
 
         for since, until in stays:
             until = min(until, end)
@@ -113,7 +131,7 @@ class Day:
             roster(since, presence)
             if self.rng.random() < 0.5:
                 roster(since + (until - since) / 3, presence, is_muted=True)
-            if self.rng.random() < 0.1:
+            if devices and self.rng.random() < 0.1:
                 device = self.guid()  # a phone, for the middle of it
                 roster(since + (until - since) / 4, device)
                 roster(since + (until - since) / 2, device, removed_reason="Participant has left the meeting call.")
@@ -121,6 +139,7 @@ class Day:
                 roster(until, presence, removed_reason="Participant has left the meeting call.")
             seconds += (until - since).total_seconds()
         self.truth["minutes"][thread, user] = seconds / 60
+        return changes
 
     def recorded(self, thread, end):
         call_id, organizer = self.guid(), self.guid()
