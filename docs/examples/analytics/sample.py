@@ -107,6 +107,8 @@ class Day:
         length = (end - start).total_seconds()
         comes = start + datetime.timedelta(seconds=abs(self.rng.gauss(0, 0.06)) * length + 1)
         leaves = max(comes, end - datetime.timedelta(seconds=abs(self.rng.gauss(0, 0.15)) * length)) + datetime.timedelta(seconds=1)
+        if self.rng.random() < 0.25:
+            leaves = end  # the end of the call alone tells of it
         user, sequence = str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), 0
         stays = [(comes, leaves)]
         if self.rng.random() < 0.25 and (leaves - comes).total_seconds() > 900:

@@ -79,6 +79,8 @@ def known_day(brokers, registry, prefix, directory):
     for k in want:
         assert close(found[k], want[k]), f"{k} was there for {found[k]} minutes, want {want[k]}"
     assert {m for m, _, _, incomplete in minutes if incomplete} == set(day.truth["incomplete"])
+    for m, p, n, _ in minutes:
+        assert n < day.truth["minutes"][m, p] + 0.01, f"{p} was in {m} for {n} minutes, although it was {day.truth['minutes'][m, p]} at most"
 
     webinars = duckdb.sql(f"SELECT webinar, registered, attended, mean_minutes, incomplete FROM '{out}/parquet/webinar_attendance.parquet'").fetchall()
     assert {w[0] for w in webinars} == set(day.truth["webinars"])
