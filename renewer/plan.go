@@ -16,9 +16,9 @@ import (
 func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 	in := newScene(w, &r)
 	var due dueActions
-	add := func(a Action) {
+	add := func(a Action, at int) {
 		if a.due(now) {
-			due.add(a)
+			due.add(a, at)
 		}
 	}
 	matched := 0
@@ -26,12 +26,12 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 		d := &w.Subscriptions[i]
 		s, ok := actual[d.Key]
 		if !ok {
-			add(r.next(now, d, nil, in))
+			add(r.next(now, d, nil, in), i)
 			continue
 		}
 		matched++
 		in.note(&s)
-		add(r.next(now, d, &s, in))
+		add(r.next(now, d, &s, in), i)
 	}
 	if matched < len(actual) {
 		in.want(w)
@@ -44,12 +44,12 @@ func Plan(now time.Time, w *Wanted, actual map[Key]State, r Rules) []Action {
 			}
 		}
 		for i := range undesired {
-			add(r.next(now, nil, &undesired[i], in))
+			add(r.next(now, nil, &undesired[i], in), -1)
 		}
 		due.order = slices.DeleteFunc(due.order, func(t turn) bool { return t.Kind == Create && in.leaving[t.place()] > 0 })
 	}
 	for tenant, at := range in.orphans {
-		add(listAction(tenant, at))
+		add(listAction(tenant, at), -1)
 	}
 	return due.sorted()
 }
@@ -64,17 +64,19 @@ type dueActions struct {
 type turn struct {
 	*Action
 	deadline, due int64
+	at            int // index of what is desired; -1: by the key
 }
 
-func (d *dueActions) add(a Action) {
+func (d *dueActions) add(a Action, at int) {
 	if len(d.room) == cap(d.room) {
 		d.room = make([]Action, 0, min(max(16, len(d.order)), 1024))
 	}
 	d.room = append(d.room, a)
-	d.order = append(d.order, turn{&d.room[len(d.room)-1], a.Deadline.UnixMicro(), a.Due.UnixMicro()})
+	d.order = append(d.order, turn{&d.room[len(d.room)-1], a.Deadline.UnixMicro(), a.Due.UnixMicro(), at})
 }
 
-// sorted returns them in the order of before.
+// sorted returns them in the order of before, but for those that differ by the
+// key alone: thousands are created at once, and text is slow to compare.
 func (d *dueActions) sorted() []Action {
 	slices.SortFunc(d.order, func(a, b turn) int {
 		switch {
@@ -84,8 +86,10 @@ func (d *dueActions) sorted() []Action {
 			return cmp.Compare(a.deadline, b.deadline)
 		case a.due != b.due:
 			return cmp.Compare(a.due, b.due)
+		case a.at != b.at:
+			return cmp.Compare(a.at, b.at)
 		}
-		return before(a.Action, b.Action)
+		return compareKeys(a.Key, b.Key)
 	})
 	all := make([]Action, len(d.order))
 	for i, t := range d.order {

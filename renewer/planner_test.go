@@ -1,9 +1,11 @@
 package renewer_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +66,9 @@ func TestPlannerAgreesWithPlan(t *testing.T) {
 			d.ChangeType = "created"
 			all.Subscriptions = append(all.Subscriptions, d)
 		}
+		slices.SortFunc(all.Subscriptions, func(a, b renewer.Desired) int { // Plan goes by the file's order where a Planner goes by keys
+			return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.ChangeType, b.ChangeType))
+		})
 		rules := renewer.DefaultRules()
 		now := modelStart
 		actual := map[renewer.Key]renewer.State{}
