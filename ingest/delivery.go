@@ -13,6 +13,7 @@ type delivery struct {
 	kind    bridge.Kind
 	outcome bridge.Outcome // what it becomes if Kafka acknowledges
 	joined  []*delivery    // redeliveries that wait for it; guarded by recent.mu
+	since   time.Time      // when it was under way; guarded by recent.mu
 }
 
 // join makes other wait for d. The caller holds recent.mu.

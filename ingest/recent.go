@@ -9,6 +9,10 @@ const (
 	// recallFor is how long a redelivery is recognised: as long as Graph retries
 	// (FACTS §1.3).
 	recallFor = 4 * time.Hour
+	// overdue is when a delivery is given up that Kafka's client has neither
+	// acknowledged nor failed, though it has 10 s for either: it is produced again, or
+	// each redelivery would wait for it in vain until Graph gives up.
+	overdue = 30 * time.Second
 	// strangeShare is how much smaller than the memory of what is genuine that of
 	// what anybody can provoke is.
 	strangeShare = 16
@@ -53,10 +57,11 @@ func (r *recent) claim(key id, d *delivery, now time.Time) (seen, joined bool) {
 	if r.known.holds(key) {
 		return true, false
 	}
-	if first := r.pending[key]; first != nil {
+	if first := r.pending[key]; first != nil && now.Sub(first.since) < overdue {
 		first.join(d)
 		return false, true
 	}
+	d.since = now
 	r.pending[key] = d
 	return false, false
 }
