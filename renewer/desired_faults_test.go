@@ -244,7 +244,17 @@ func TestDesiredApart(t *testing.T) {
 		{"ItemsOfUnlikeDepth", "tenants:\n  - id: x\n - id: y\n", false},
 		{"Tabs", "tenants:\n  - id: x\n\t- id: y\n", false},
 		{"TwoDocuments", plain + "---\ntenants: []\n", false},
-		{"TwoTenants", plain + "tenants: []\n", true},
+		{"TenantsTwice", plain + "tenants: []\n", true},
+		{"CRInComment", strings.Replace(plain, "tenants:", "tenants: # mine\r- {id: x}", 1), false},
+		{"NELInComment", strings.Replace(plain, "tenants:", "tenants: # mine\u0085- {id: x}", 1), false},
+		{"LSInComment", strings.Replace(plain, "# another", "# another\u2028- {id: x}", 1), false},
+		{"PSInComment", strings.Replace(plain, "# another", "# another\u2029- {id: x}", 1), false},
+		{"NUL", plain + "\x00", false},
+		{"AnchorAgain", "defaults: {rich: &a true}\n" + strings.Replace(plain, "    secret_file", "    rich: &a false\n    secret_file", 1) + "development: *a\n", false},
+		{"FlowAround", "{\n" + plain + "}\n", false},
+		{"Directive", "%TAG ! tag:yaml.org,2002:\n---\n" + plain, false},
+		{"EndOfDocument", plain + "...\n", true},
+		{"Merge", "tenants:\n- &t\n  id: x\n- <<: *t\n", false},
 	} {
 		if got := renewer.Apart([]byte(tc.text), path); got != tc.apart {
 			t.Errorf("%s: apart %v", tc.name, got)
@@ -258,5 +268,28 @@ func TestDesiredApart(t *testing.T) {
 		if tc.name == "Plain" && (len(faults) != 1 || faults[0].Line != 1+strings.Count(plain[:strings.Index(plain, "all: chatz")], "\n")) {
 			t.Errorf("faults %v", faults)
 		}
+	}
+}
+
+// A last item that stands for several leads beyond the most that there may be, and
+// is a fault like others (I11).
+func TestDesiredMost(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("200,000 subscriptions")
+	}
+	var b strings.Builder
+	b.WriteString("defaults: {client_id: 11111111-2222-4333-8444-555555555555, secret_file: secret, rich: false, notification_url: 'https://b.example.com/graph/notifications'}\ntenants:\n")
+	tenant := func(i int) { fmt.Fprintf(&b, "  - id: %08x-bbbb-4ccc-8ddd-eeeeeeeeeeee\n    subscriptions:\n", i) }
+	for i := range 20 {
+		tenant(i)
+		for n := range 10_000 - i/19 {
+			fmt.Fprintf(&b, "      - chats/19:a%d@thread.v2/messages\n", n)
+		}
+	}
+	tenant(20)
+	b.WriteString("      - {team: 57fb72d0-d811-46f4-8947-305e6072eaa5, channels: ['19:c@thread.tacv2']}\n")
+	if w, faults := parse(desiredDir(t), b.String()); w == nil || len(w.Subscriptions) < 200_000 {
+		t.Errorf("faults %v", faults)
 	}
 }

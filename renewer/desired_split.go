@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -64,6 +65,25 @@ func splitTenants(text []byte) (rest []byte, parts []part, line int) {
 	}
 	end(len(text))
 	return rest, parts, line
+}
+
+// plainLines reports whether text has lines that end as we think they do, and no
+// directives, which hold for the whole of it.
+func plainLines(text []byte) bool {
+	for i, c := range text {
+		switch {
+		case c == 0, c == '\r' && (i+1 == len(text) || text[i+1] != '\n'), c == '%' && (i == 0 || text[i-1] == '\n'):
+			return false
+		}
+	}
+	// To YAML these end lines, too: NEL, LS and PS.
+	return !bytes.Contains(text, []byte("\u0085")) && !bytes.Contains(text, []byte("\u2028")) && !bytes.Contains(text, []byte("\u2029"))
+}
+
+// refers reports whether anything in n refers to an anchor, which may have been
+// defined anew in a part.
+func refers(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, refers)
 }
 
 // blank reports whether a line, less its indentation, says nothing.

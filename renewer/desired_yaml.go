@@ -61,12 +61,15 @@ func (l *loader) warn(n *yaml.Node, fix, format string, args ...any) {
 // apart reads a file one tenant after the other, and reports whether that could
 // be done. If not, what was found so far means nothing.
 func (l *loader) apart(text []byte) bool {
+	if !plainLines(text) {
+		return false
+	}
 	rest, parts, line := splitTenants(text)
-	if len(parts) == 0 || bytes.IndexByte(text, 0) >= 0 {
+	if len(parts) == 0 {
 		return false
 	}
 	root := onlyDocument(rest)
-	if root == nil {
+	if root == nil || root.Style&yaml.FlowStyle != 0 || refers(root) {
 		return false
 	}
 	tenants, defaults := l.top(root)
@@ -88,7 +91,7 @@ func (l *loader) apart(text []byte) bool {
 		// it is made as long as it will be if the tenants are all alike.
 		if n := len(l.wanted.Subscriptions); n > 0 {
 			expected := n + n*(len(text)-read)/read*65/64
-			l.wanted.Subscriptions = slices.Grow(l.wanted.Subscriptions, min(expected, maxSubscriptions)-n)
+			l.wanted.Subscriptions = slices.Grow(l.wanted.Subscriptions, max(0, min(expected, maxSubscriptions)-n))
 		}
 	}
 	return true

@@ -102,7 +102,8 @@ func (r *Renewer) watch(ctx context.Context) {
 		faults, err := r.desired.read()
 		w := r.wish.Load()
 		read := r.states.Get()
-		changed := w.wanted != r.desired.wanted || w.read != read || w.keys.MinterID() != read.MintingBy(r.ingest.proves).MinterID()
+		changed := w.wanted != r.desired.wanted || w.read != read || w.keys.MinterID() != read.MintingBy(r.ingest.proves).MinterID() ||
+			w.rules.KeepClientStates == r.ingest.vouches(w.keys.MinterID())
 		if err == nil && changed {
 			err = r.adopt(ctx)
 		}
@@ -131,7 +132,7 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	if r.cfg.Rules != nil {
 		rules = *r.cfg.Rules
 	}
-	w, err := makeWish(wanted, r.states.Get(), r.ingest.proves, rules, before, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
+	w, err := makeWish(wanted, r.states.Get(), r.ingest, rules, before, func(t Tenant) (*graph.Client, error) { return r.cfg.connect(t, r.bare) })
 	if err != nil {
 		return err
 	}
@@ -141,6 +142,9 @@ func (r *Renewer) adopt(ctx context.Context) error {
 	r.metrics.wanted.Set(float64(len(wanted.Subscriptions)))
 	r.log.InfoContext(ctx, "desired subscriptions read", "tenants", len(wanted.Tenants), "subscriptions", len(wanted.Subscriptions),
 		"added", len(changes.Added), "removed", len(changes.Removed), "changed", len(changes.Changed), "client_state_key", w.keys.MinterID())
+	if minter := w.keys.MinterID(); !r.ingest.proves(minter) {
+		r.log.ErrorContext(ctx, "client-state key unknown to ingest", "client_state_key", minter, "error", errKeyUnknown)
+	}
 	if first := w.read.MinterID(); first != w.keys.MinterID() {
 		r.log.WarnContext(ctx, "the first client-state key waits for ingest to announce it, another one makes clientStates meanwhile", "first", first,
 			"fix", "put it into --client-state-keys of every ingest process")

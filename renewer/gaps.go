@@ -43,6 +43,9 @@ func (s *State) close(alive, evidence string, now time.Time) []Gap {
 	g := s.gap("closed", evidence, now)
 	g.To, g.NewSubscriptionID = later(now, s.Gap.From), alive
 	s.Gap = OpenGap{}
+	if !s.AskedAt.IsZero() {
+		s.AskedAt = g.To // what was lost before is on record
+	}
 	return []Gap{g}
 }
 

@@ -34,8 +34,17 @@ func (o *unheeded) settle() {
 		}
 		if n > 0 {
 			o.feed.heed(partition, list[n-1].at.offset+1)
-			o.waiting[partition] = list[n:]
 		}
+		// Behind one that is not done, as of a subscription that Graph will not have
+		// renewed for days, only the ends of those that are have to be remembered.
+		kept := list[:0]
+		for i, p := range list[n:] {
+			if next := n + i + 1; !p.done || next == len(list) || !list[next].done {
+				kept = append(kept, p)
+			}
+		}
+		clear(list[len(kept):])
+		o.waiting[partition] = kept
 	}
 }
 
@@ -82,7 +91,7 @@ func (s *shard) creating(tenantID string) bool {
 			return true
 		}
 	}
-	return false
+	return s.planner.Orphaned(tenantID)
 }
 
 // retryEarly takes the notices that may be of a subscription known by now.

@@ -55,6 +55,7 @@ type ingestKeys struct {
 	mu      sync.Mutex // guards all below
 	members [][]bridge.DecryptionKey
 	states  [][]string // ids of the client-state keys of each
+	known   bool       // they were read once
 	trouble string     // why nothing is known; said once
 }
 
@@ -86,6 +87,15 @@ func (k *ingestKeys) proves(id string) bool {
 	return true
 }
 
+// vouches is proves for what need not be done: as long as nothing was read, it is
+// taken for no.
+func (k *ingestKeys) vouches(id string) bool {
+	k.mu.Lock()
+	known := k.known
+	k.mu.Unlock()
+	return known && k.proves(id)
+}
+
 // read reads the announcements.
 func (k *ingestKeys) read(ctx context.Context, adm *kadm.Client) {
 	ctx, cancel := context.WithTimeout(ctx, rosterEvery)
@@ -113,7 +123,7 @@ func (k *ingestKeys) read(ctx context.Context, adm *kadm.Client) {
 	if !slices.EqualFunc(members, k.members, slices.Equal) {
 		k.log.InfoContext(ctx, "ingest announces decryption keys", "processes", len(members), "keys", common(members))
 	}
-	k.members, k.trouble = members, trouble
+	k.members, k.trouble, k.known = members, trouble, k.known || err == nil
 	if len(states) > 0 { // while none runs, what was known stands: nothing shall change for a restart
 		k.states = states
 	}

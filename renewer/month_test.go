@@ -146,7 +146,7 @@ func (m *month) desire(t *testing.T) *wish {
 			Lifetime: 4320*time.Minute - margin, NotificationURL: farNotify, LifecycleURL: farNotify, Version: graph.V1,
 		})
 	}
-	w, err := makeWish(wanted, &keys, func(string) bool { return true }, DefaultRules(), &wish{}, func(t Tenant) (*graph.Client, error) {
+	w, err := makeWish(wanted, &keys, &ingestKeys{known: true}, DefaultRules(), &wish{}, func(t Tenant) (*graph.Client, error) {
 		return graph.New(graph.Config{BaseURL: "https://graph.example", HTTP: &http.Client{Transport: m.graph}, Credential: farToken(t.ID), Before: letPass})
 	})
 	if err != nil {
@@ -163,7 +163,8 @@ func (m *month) term(t *testing.T, until time.Time) {
 	ledger := &farTerm{farLedger: m.ledger, coin: rand.New(rand.NewPCG(m.rng.Uint64(), 4))}
 	member := &membership{session: 100 * 365 * 24 * time.Hour}
 	member.confirm(time.Now())
-	feed := &feed{out: make(chan []received), heeded: map[int32]int64{}}
+	feed := &feed{out: make(chan []received), heeded: map[int32]int64{}, caughtUp: make(chan struct{})}
+	close(feed.caughtUp)
 	s := &shard{
 		lease: &Lease{member: member}, store: ledger, feed: feed, limits: newLimits(), counted: counted, log: slog.New(slog.DiscardHandler),
 		shards: 1, freshEvery: time.Second, wishes: func() *wish { return m.wish }, wish: m.wish, tell: func(map[string]Held) {},

@@ -44,6 +44,10 @@ type feed struct {
 	group  string
 	client *kgo.Client
 	out    chan []received
+	// behind are the offsets, by partition, up to which there were notices when the
+	// term began; caughtUp closes once they were all handed out.
+	behind   map[int32]int64
+	caughtUp chan struct{}
 
 	mu     sync.Mutex // guards all below
 	heeded map[int32]int64
@@ -51,11 +55,11 @@ type feed struct {
 }
 
 // openFeed returns the notices from where the shard's last leader left off, or
-// of the last maxAge if none ever did.
+// of the last maxAge where none ever did: no subscription that lives is older.
 func openFeed(ctx context.Context, j *journal, shard int32, maxAge time.Duration) (*feed, error) {
 	f := &feed{
 		journal: j, shard: shard, group: fmt.Sprintf("%srenewer-notices-%d", j.prefix, shard),
-		out: make(chan []received), heeded: map[int32]int64{},
+		out: make(chan []received), heeded: map[int32]int64{}, behind: map[int32]int64{}, caughtUp: make(chan struct{}),
 	}
 	opts, err := j.kafka.Options(j.log)
 	if err != nil {
@@ -86,6 +90,10 @@ func (f *feed) begin(ctx context.Context, maxAge time.Duration) (map[int32]kgo.O
 	if err = errors.Join(err, committed.Error()); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("find the last notice that group %s heeded: %w", f.group, f.kafka.Explain(err))
 	}
+	ends, err := adm.ListEndOffsets(ctx, topic)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return nil, fmt.Errorf("find the last notice: %w", err)
+	}
 	from := map[int32]kgo.Offset{}
 	recent.Each(func(o kadm.ListedOffset) {
 		at := o.Offset
@@ -93,7 +101,11 @@ func (f *feed) begin(ctx context.Context, maxAge time.Duration) (map[int32]kgo.O
 			at = c.At
 		}
 		from[o.Partition] = kgo.NewOffset().At(at)
+		if end, ok := ends.Lookup(topic, o.Partition); ok && at < end.Offset {
+			f.behind[o.Partition] = end.Offset
+		}
 	})
+	f.caught(nil)
 	return from, nil
 }
 
@@ -126,8 +138,24 @@ func (f *feed) run(ctx context.Context) {
 		}
 		select {
 		case f.out <- batch:
+			f.caught(batch)
 		case <-ctx.Done():
 		}
+	}
+}
+
+// caught notes that a batch was handed out.
+func (f *feed) caught(batch []received) {
+	if len(batch) > 0 && len(f.behind) == 0 {
+		return
+	}
+	for _, r := range batch {
+		if end, waits := f.behind[r.at.partition]; waits && r.at.offset+1 >= end {
+			delete(f.behind, r.at.partition)
+		}
+	}
+	if len(f.behind) == 0 {
+		close(f.caughtUp)
 	}
 }
 

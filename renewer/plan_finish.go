@@ -44,6 +44,9 @@ func Finish(s State, a Action, o Outcome, now time.Time, r Rules) (State, []Gap)
 		if o.Err != nil && s.Attempts == 0 && s.alive(now) { // it was dead while it was desired still
 			gaps = s.open(s.delivering(), CauseNotFound, "Graph answers to its deletion that subscription "+s.SubscriptionID+" does not exist", now)
 		}
+		if o.Err == nil {
+			gaps = s.held(begun, now, &r)
+		}
 		gaps = append(gaps, s.end(now)...)
 	case Forget:
 		gaps = s.end(now)
@@ -183,7 +186,7 @@ func (s *State) held(begun, now time.Time, r *Rules) []Gap {
 	if gaps == nil {
 		return nil // a gap is open already, and longer
 	}
-	return append(gaps, s.close(s.SubscriptionID, "renewed at "+begun.Format(time.RFC3339), now.Add(-r.Held))...)
+	return append(gaps, s.close(s.SubscriptionID, "it ended at "+begun.Format(time.RFC3339), now.Add(-r.Held))...)
 }
 
 // notFound notes Graph's 404: it expired, or died in silence.

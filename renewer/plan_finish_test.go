@@ -438,3 +438,53 @@ func TestFinishDeadWhileHeld(t *testing.T) {
 		t.Errorf("%+v, want one from %v on", gaps, asked)
 	}
 }
+
+// I9: what is recorded as lost once is not recorded again, under the same ids or
+// others, by the renewal that follows.
+func TestFinishHeldOnce(t *testing.T) {
+	t.Parallel()
+	r := renewer.DefaultRules()
+	w, s := living()
+	s.RenewedAt, s.ExpiresAt, s.ProofAt = modelStart.Add(-40*time.Hour), modelStart.Add(10*time.Hour), modelStart
+	asked := modelStart.Add(-time.Minute)
+	s, _, _ = renewer.Heed(s, renewer.Notice{TenantID: s.TenantID, SubscriptionID: s.SubscriptionID, Event: "reauthorizationRequired", ReceivedAt: asked}, asked.Add(time.Second), r)
+	var all []renewer.Gap
+	step := func(now time.Time, kind renewer.ActionKind, o renewer.Outcome) {
+		t.Helper()
+		a := plan1(t, now, w, s)
+		if a.Kind != kind {
+			t.Fatalf("%s: %s (%s), want %s", now, a.Kind, a.Why, kind)
+		}
+		var gaps []renewer.Gap
+		s, gaps = renewer.Finish(renewer.Begin(s, a, now), a, o, now.Add(time.Second), r)
+		all = append(all, gaps...)
+	}
+	// PATCHes reach Graph, and their answers are lost, until it has expired as far as
+	// known: the 409 then names the very same.
+	now := asked.Add(2 * time.Second)
+	for ; now.Before(s.ExpiresAt.Add(r.Slack)); now = now.Add(time.Hour) {
+		step(now, renewer.Renew, renewer.Outcome{Err: graphError(http.StatusServiceUnavailable, "", "busy")})
+	}
+	now = now.Add(time.Hour)
+	existing := graph.Subscription{ID: s.SubscriptionID, ApplicationID: "app", NotificationURL: s.NotificationURL, ExpirationDateTime: now.Add(30 * time.Hour)}
+	step(now, renewer.Create, renewer.Outcome{Err: graphError(http.StatusConflict, "", ""), Existing: &existing})
+	now = now.Add(2 * time.Second)
+	step(now, renewer.Renew, answer(s.SubscriptionID, now.Add(60*time.Hour)))
+	if len(all) != 2 || all[0].GapID != all[1].GapID || !all[0].From.Equal(asked) {
+		t.Errorf("%+v, want one gap from %v on", all, asked)
+	}
+}
+
+// I9: so does what is deleted because nobody desires it any more.
+func TestFinishDeletedWhileHeld(t *testing.T) {
+	t.Parallel()
+	w, s := living()
+	s.AskedAt = modelStart
+	w.Subscriptions = nil
+	now := modelStart.Add(6 * time.Hour)
+	a := plan1(t, now, w, s)
+	_, gaps := renewer.Finish(renewer.Begin(s, a, now), a, renewer.Outcome{}, now, renewer.DefaultRules())
+	if a.Kind != renewer.Delete || len(gaps) != 2 || gaps[1].To.IsZero() {
+		t.Errorf("%s: %+v", a.Kind, gaps)
+	}
+}

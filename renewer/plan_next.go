@@ -141,7 +141,7 @@ func (r *Rules) replacing(now time.Time, a Action, d *Desired, s *State) Action 
 		why = "its query options changed, which no PATCH can do"
 	case s.Version != "" && d.Version != s.Version:
 		why = "it moves to another version of the API"
-	case d.ClientStateKeyID == "" || old == d.ClientStateKeyID:
+	case d.ClientStateKeyID == "" || old == d.ClientStateKeyID || r.KeepClientStates:
 		return a
 	case old == "" || r.ClientStateKeys != nil && !slices.Contains(r.ClientStateKeys, old):
 		why = "its clientState was made with a key that is not known any more"

@@ -51,9 +51,6 @@ func Heed(s State, n Notice, now time.Time, r Rules) (State, []Gap, bool) {
 		}
 		gaps = s.open(s.delivering(), CauseMissed, "Graph's notice missed of "+at.Format(time.RFC3339), now)
 		s.prove(at, ByNotice)
-		if !s.AskedAt.IsZero() {
-			s.AskedAt = at // what it lost before is on record
-		}
 		gaps = append(gaps, s.close(s.SubscriptionID, "the subscription lives on", at)...)
 	default:
 		return s, nil, false

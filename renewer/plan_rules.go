@@ -37,6 +37,9 @@ type Rules struct {
 	// made with any other is replaced at once; what was made with one of them, but
 	// not with the minting one, when its renewal is due. Nil: all are known.
 	ClientStateKeys []string
+	// KeepClientStates holds replacements for the sake of the client-state key
+	// back: ingest could not prove what is made with the key that mints.
+	KeepClientStates bool
 	// Removals is how many subscriptions of a tenant may be deleted in any case
 	// because the file asks for them no longer; more are held back where they are
 	// also more than it asks for still.

@@ -218,6 +218,17 @@ func (p *Planner) States() iter.Seq[State] {
 	}
 }
 
+// Orphaned reports whether the tenant, or with "" any, has states that Repair is
+// for.
+func (p *Planner) Orphaned(tenantID string) bool {
+	for tenant, q := range p.tenants {
+		if len(q.orphans) > 0 && (tenantID == "" || strings.EqualFold(tenant, tenantID)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Orphans returns the states of the tenant that Repair is for.
 func (p *Planner) Orphans(tenantID string) []State {
 	var all []State

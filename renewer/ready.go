@@ -19,6 +19,7 @@ var (
 	errTopics       = errors.New("topics are not there yet: is Kafka at --kafka-brokers, and were they made (meetbridge topics apply)?")
 	errNoElection   = errors.New("does not stand for election: starting, or shutting down")
 	errNoMember     = errors.New("the group's coordinator has not confirmed us lately: is Kafka well, and may our user read the group?")
+	errKeyUnknown   = errors.New("a running ingest process lacks the client-state key: living subscriptions keep the clientStates they have, what comes for new ones goes to quarantine; give ingest and renewer the same --client-state-keys")
 	errTakingOver   = errors.New("leads, and has not read the states yet")
 )
 
@@ -51,6 +52,9 @@ func (r *Renewer) checkRegistry(context.Context) (string, error) {
 
 func (r *Renewer) checkSubscriptions(context.Context) (string, error) {
 	w := r.wish.Load()
+	if !r.ingest.proves(w.keys.MinterID()) {
+		return "", errKeyUnknown
+	}
 	words := fmt.Sprintf("%d desired in %d tenants", len(w.wanted.Subscriptions), len(w.wanted.Tenants))
 	all := map[string]Held{} // of all shards led here
 	for _, l := range r.shards() {

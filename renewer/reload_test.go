@@ -144,6 +144,21 @@ func TestClientStateKeyWaitsForIngest(t *testing.T) {
 		}
 		ingest.Say(bridge.AnnounceKeys(nil, "k1", "k2"))
 		within(t, 3*time.Minute, "all clientStates are made with the new key", func() bool { return w.graph.stateKeys()["k2"] == 4 })
+
+		// A file of keys that ingest has none of, as if it were another one's.
+		w.write("client-state.keys", "k3 HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+		time.Sleep(5 * time.Minute)
+		if got := w.graph.stateKeys(); got["k3"] != 0 || !w.allAlive(keys) {
+			t.Errorf("a key that no ingest has made %d clientStates", got["k3"])
+		}
+		p.stop()
+		p = w.start() // who does not know yet what ingest has
+		time.Sleep(5 * time.Minute)
+		if got := w.graph.stateKeys(); got["k3"] != 0 || !w.allAlive(keys) {
+			t.Errorf("after a new start, a key that no ingest has made %d clientStates", got["k3"])
+		}
+		ingest.Say(bridge.AnnounceKeys(nil, "k3"))
+		within(t, 3*time.Minute, "all clientStates are made with the only key", func() bool { return w.graph.stateKeys()["k3"] == 4 })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := ingest.Leave(ctx); err != nil {

@@ -91,8 +91,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 	if err != nil {
 		return err
 	}
-	w := r.wish.Load()
-	feed, err := openFeed(opening, j, lease.Partition, w.rules.NoticeMaxAge)
+	feed, err := openFeed(opening, j, lease.Partition, teamsLifetime)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ type client struct {
 // makeWish returns the wish of wanted, with the client-state key that mints, which
 // is written into wanted unless before has that in use, and a client for each
 // tenant, that of before where nothing changed.
-func makeWish(wanted *Wanted, read *bridge.ClientStateKeys, proves func(id string) bool, rules Rules, before *wish, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
-	keys := read.MintingBy(proves)
+func makeWish(wanted *Wanted, read *bridge.ClientStateKeys, ingest *ingestKeys, rules Rules, before *wish, connect func(Tenant) (*graph.Client, error)) (*wish, error) {
+	keys := read.MintingBy(ingest.proves)
 	if wanted == before.wanted {
 		again := *wanted
 		again.Subscriptions = slices.Clone(wanted.Subscriptions)
@@ -42,7 +42,7 @@ func makeWish(wanted *Wanted, read *bridge.ClientStateKeys, proves func(id strin
 		wanted.Subscriptions[i].ClientStateKeyID = keys.MinterID()
 	}
 	w := &wish{wanted: wanted, clients: make(map[string]client, len(wanted.Tenants)), read: read, keys: keys, rules: rules}
-	w.rules.ClientStateKeys = keys.IDs()
+	w.rules.ClientStateKeys, w.rules.KeepClientStates = keys.IDs(), !ingest.vouches(keys.MinterID())
 	for _, t := range wanted.Tenants {
 		if c, had := before.clients[t.ID]; had && c.made.Credential == t.Credential && c.made.GraphURL == t.GraphURL {
 			w.clients[t.ID] = c
