@@ -34,7 +34,7 @@ test: ## every test
 # INFRA is a directory whose script docker brings up an engine, and the images, on
 # a machine that has or can pull none; without it the machine's own Docker is used.
 test-real: ## the bridge against Apache Kafka and a schema registry in containers (RUN=regexp); without Docker it says that it skipped
-	@if [ -x '$(INFRA)/docker' ]; then '$(INFRA)/docker' up >/dev/null; eval "$$('$(INFRA)/docker' env)"; \
+	@if [ -x '$(INFRA)/docker' ]; then '$(INFRA)/docker' up >/dev/null; settings=$$('$(INFRA)/docker' env); eval "$$settings"; \
 	elif ! timeout 10 docker version >/dev/null 2>&1; then echo "skipped: no Docker answers here"; exit 0; fi; \
 	$(GO) test -tags real -count 1 -parallel 4 -timeout 10m -run '$(or $(RUN),.)' ./bridge/realtest
 
@@ -76,7 +76,8 @@ fuzz: ## every fuzz target for FUZZTIME each (default 10s; 2000x for so many run
 	@bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; \
 	for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u); do \
 	  pkg=$$($(GO) list $$dir); $(GO) test $(TAGS) -c -fuzz . -o $$bin/fuzz $$dir; \
-	  for target in $$(cd $$dir && $$bin/fuzz -test.list '^Fuzz'); do \
+	  targets=$$(cd $$dir && $$bin/fuzz -test.list '^Fuzz'); [ -n "$$targets" ]; \
+	  for target in $$targets; do \
 	    echo "$$pkg $$target"; \
 	    (cd $$dir && $$bin/fuzz -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 20x \
 	      -test.fuzzcachedir "$$($(GO) env GOCACHE)/fuzz/$$pkg" 2>&1 | grep -v elapsed); \
@@ -88,7 +89,7 @@ generate: ## everything that is made from something else: Go types, tables in RE
 
 check: ## fails if generate would change anything
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code || { echo "generated files are stale: run make generate and commit"; exit 1; }
+	@git diff --exit-code && test -z "$$(git status --porcelain -- README.md docs schemas)" || { echo "generated files are stale: run make generate and commit"; exit 1; }
 
 image: ## the container image meetbridge: one static binary on nothing
 	docker build -t meetbridge .

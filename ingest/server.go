@@ -71,7 +71,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 	}
 	m := newMetrics(reg)
 
-	wrap, stopTracing, err := tracing(ctx, cfg.OTLPEndpoint)
+	wrap, stopTracing, err := tracing(ctx, cfg.OTLPEndpoint, log)
 	if err != nil {
 		return nil, err
 	}

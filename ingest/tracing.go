@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,14 +23,14 @@ import (
 
 // tracing returns what wraps the public handler in a span per POST, and how to
 // end it; without an endpoint both do nothing.
-func tracing(ctx context.Context, endpoint string) (wrap func(http.Handler) http.Handler, stop func(context.Context) error, err error) {
+func tracing(ctx context.Context, endpoint string, log *slog.Logger) (wrap func(http.Handler) http.Handler, stop func(context.Context) error, err error) {
 	if endpoint == "" {
 		return func(h http.Handler) http.Handler { return h }, func(context.Context) error { return nil }, nil
 	}
 	if err := checkEndpoint(endpoint); err != nil {
 		return nil, nil, err
 	}
-	exporter, err := otlptrace.New(ctx, &collector{endpoint: endpoint, client: &http.Client{Timeout: 10 * time.Second}})
+	exporter, err := otlptrace.New(ctx, &collector{endpoint: endpoint, client: &http.Client{Timeout: 10 * time.Second}, log: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("use --otlp-endpoint %q: %w", endpoint, err)
 	}
@@ -111,6 +112,9 @@ func (a *countedAnswer) Write(p []byte) (int, error) {
 type collector struct {
 	endpoint string
 	client   *http.Client
+	log      *slog.Logger
+
+	away bool // and said so; uploads come one after another
 }
 
 // Start has nothing to do: the first spans open the connection.
@@ -122,8 +126,22 @@ func (c *collector) Stop(context.Context) error {
 	return nil
 }
 
-// UploadTraces posts the spans; any status but 2xx is an error.
+// UploadTraces posts the spans. That they are not taken is said once until some
+// are: the library would write each time to standard error.
 func (c *collector) UploadTraces(ctx context.Context, spans []*otlp.ResourceSpans) error {
+	err := c.post(ctx, spans)
+	switch {
+	case err == nil:
+		c.away = false
+	case !c.away:
+		c.away = true
+		c.log.WarnContext(ctx, "traces are lost: the collector of --otlp-endpoint does not take them", "error", err)
+	}
+	return nil
+}
+
+// post sends the spans; any status but 2xx is an error.
+func (c *collector) post(ctx context.Context, spans []*otlp.ResourceSpans) error {
 	// An export request of OTLP has the very form of TracesData.
 	body, err := proto.Marshal(&otlp.TracesData{ResourceSpans: spans})
 	if err != nil {

@@ -79,7 +79,7 @@ func needs(err error, permission string) string {
 func certificateAlerts() []string {
 	return []string{
 		"certificate required", "bad certificate", "unsupported certificate", "revoked certificate", "expired certificate",
-		"unknown certificate", "unknown certificate authority", "handshake failure",
+		"unknown certificate", "unknown certificate authority",
 	}
 }
 
@@ -102,7 +102,7 @@ func (c Config) suspectTLS(err error) string {
 		return noTLS
 	}
 	if dial, is := errors.AsType[*net.OpError](err); is && c.TLS && dial.Op == "dial" && hungUp(dial.Err) {
-		return noTLS
+		return "if no TLS is spoken there, leave --kafka-tls out, or give a port with TLS in --kafka-brokers; a broker that is starting or stopping hangs up, too"
 	}
 	if _, alert, is := strings.Cut(err.Error(), "remote error: tls: "); is {
 		for _, a := range certificateAlerts() {
