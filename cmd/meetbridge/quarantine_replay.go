@@ -29,7 +29,8 @@ type quarantineReplayCmd struct {
 // Help is printed below what the command is for.
 func (quarantineReplayCmd) Help() string {
 	return `
-Takes the settings of meetbridge ingest, corrected. Everything but the signatures of the
+Takes the very settings of meetbridge ingest, corrected: its flags, its variables or its
+file. Everything but the signatures of the
 tokens is judged again, as of the time of receipt. What passes becomes the record that it
 would have become, with that time. What had a bad signature, MAC or clientState never does.
 
@@ -38,7 +39,8 @@ not produced again. What is older than its topic keeps records is "expired" and 
 Kafka would delete it at once; raise the topic's retention first. Exit code 1 if a record asked for by its id is not in Kafka afterwards.
 
 Examples:
-  meetbridge quarantine replay --config meetbridge.yaml                  what would be
+  meetbridge quarantine replay --client-state-keys keys/client-state.keys \
+      --decryption-keys keys/decryption --app-ids 6f2c…                  what would be
   meetbridge quarantine replay --config meetbridge.yaml --reason token_audience --apply
   meetbridge quarantine replay --config meetbridge.yaml --apply 2f1c7f0a-… 77ab0e3d-…`
 }
@@ -74,6 +76,9 @@ func (c quarantineReplayCmd) Run(ctx context.Context, t *terminal) error {
 	case c.All && !filter.Empty():
 		return usagef("--all does not go with ids or a filter")
 	}
+	if err := c.checkTrust(); err != nil {
+		return err
+	}
 	where, err := c.config(ctx, t)
 	if err != nil {
 		return err
@@ -90,6 +95,9 @@ func (c quarantineReplayCmd) Run(ctx context.Context, t *terminal) error {
 	if errors.Is(err, kafka.ErrFenced) {
 		err = errors.New("another replay has taken over: let it end, then run this one again for what is left")
 	}
+	if err != nil && len(tally.Outcomes) == 0 {
+		return err // nothing is known of what fits
+	}
 	if printErr := tally.print(t, c.Apply, c.JSON); err == nil {
 		err = printErr
 	}
@@ -97,6 +105,21 @@ func (c quarantineReplayCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	return tally.verdict(c.Apply)
+}
+
+// checkTrust refuses a replay without what decides whether an item is genuine:
+// everything would stay, for a reason that has nothing to do with the item.
+func (c quarantineReplayCmd) checkTrust() error {
+	const same = "give the very settings that ingest has (--client-state-keys or --client-states, --decryption-keys, --app-ids, …; or --config FILE)"
+	switch {
+	case c.ClientStateKeys == "" && c.ClientStates == "":
+		return usagef("--client-state-keys is not set, nor is --client-states, so nothing could be judged: %s", same)
+	case c.DecryptionKeys == "" && len(c.AppIDs) > 0:
+		return usagef("--decryption-keys is not set, but --app-ids is, and sealed notifications need both: %s", same)
+	case c.DecryptionKeys != "" && len(c.AppIDs) == 0:
+		return usagef("--app-ids is not set, but --decryption-keys is, and sealed notifications need both: %s", same)
+	}
+	return nil
 }
 
 func (c quarantineReplayCmd) print(t *terminal, r ingest.Replayed) error {
