@@ -275,7 +275,7 @@ func loadClientStates(t Trust) (*process.Watched[bridge.ClientStateKeys], error)
 func parseClientStates(files [][]byte) (bridge.ClientStateKeys, error) {
 	states, err := bridge.ParseClientStateKeys(files[0], files[1])
 	if keys, literals := states.Len(); err == nil && keys+literals == 0 {
-		err = errors.New("no client-state key and no literal value: make a key with meetbridge keys new")
+		err = errors.New("no client-state key and no literal value: name the file that holds them, or make a key with meetbridge keys new where there is none yet")
 	}
 	return states, err
 }

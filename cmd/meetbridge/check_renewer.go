@@ -74,7 +74,7 @@ func (c checkCmd) checkDesired() (*renewer.Wanted, string, error) {
 // checkMinter looks for the key that the renewer makes clientStates with.
 func (c checkCmd) checkMinter() (string, error) {
 	if c.ClientStateKeys == "" {
-		return "", errors.New("--client-state-keys is not set: the renewer makes clientStates with the first key of ingest's file")
+		return "", errors.New("--client-state-keys is not set: give the same file as ingest's, with whose first key the renewer makes clientStates")
 	}
 	s, err := readStateLines(c.ClientStateKeys)
 	if err != nil {

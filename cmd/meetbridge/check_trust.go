@@ -32,7 +32,7 @@ func checkKeys(dir string) (string, error) {
 
 func checkStates(keys, literals string) (string, error) {
 	if keys == "" && literals == "" {
-		return "", errors.New("neither --client-state-keys nor --client-states is set, so nothing could be proven genuine: make keys with meetbridge keys new")
+		return "", errors.New("neither --client-state-keys nor --client-states is set, so nothing could be proven genuine: give the same files as ingest's")
 	}
 	var files [2][]byte
 	for i, path := range []string{keys, literals} {
@@ -52,7 +52,7 @@ func checkStates(keys, literals string) (string, error) {
 	n, l := states.Len()
 	where := strings.Join(slices.DeleteFunc([]string{keys, literals}, func(s string) bool { return s == "" }), " and ")
 	if n+l == 0 {
-		return "", fmt.Errorf("neither a key nor a value in %s, so nothing could be proven genuine: make keys with meetbridge keys new", where)
+		return "", fmt.Errorf("neither a key nor a value in %s, so nothing could be proven genuine: give the same files as ingest's", where)
 	}
 	return fmt.Sprintf("%s and %s in %s", count(n, "key"), count(l, "literal value"), where), nil
 }

@@ -44,11 +44,20 @@ func (c keysClientStateCmd) Run(t *terminal) error {
 	return t.printf("%s\n", state)
 }
 
+// needStates refuses to do without the file of client-state keys what only ingest
+// can check later: a file of one's own would have every notification set aside.
+func needStates(file string) error {
+	if file == "" {
+		return usagef("--client-state-keys is needed: give the same file as ingest's, or all that Graph sends would be set aside as forged")
+	}
+	return nil
+}
+
 // minter returns what mints a fresh clientState with the first key in file.
 func minter(file string) (func(tenantID string) string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("--client-state-keys: %w: make one with meetbridge keys new", err)
+		return nil, fmt.Errorf("--client-state-keys: %w: give the same file as ingest's, or make one with meetbridge keys new where there is none yet", err)
 	}
 	keys, err := bridge.ParseClientStateKeys(text, nil)
 	if err != nil {

@@ -28,7 +28,7 @@ type stateLine struct {
 func readStateLines(file string) (stateLines, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return stateLines{}, usagef("--client-state-keys: %w: make one with meetbridge keys new", err)
+		return stateLines{}, usagef("--client-state-keys: %w: give the same file as ingest's, or make one with meetbridge keys new where there is none yet", err)
 	}
 	return parseStateLines(file, text)
 }

@@ -39,6 +39,9 @@ func (c renewerCmd) Run(ctx context.Context, t *terminal) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	if err := needStates(c.ClientStateKeys); err != nil {
+		return err
+	}
 	r, err := renewer.New(ctx, c.Config, t.log)
 	if err != nil {
 		return mistyped(err)

@@ -81,7 +81,7 @@ func (c subscriptionsFlags) loadClientStates(d *desired) error {
 	}
 	text, err := os.ReadFile(c.ClientStateKeys)
 	if err != nil {
-		return usagef("--client-state-keys: %w", err)
+		return usagef("--client-state-keys: %w: give the same file as ingest's", err)
 	}
 	keys, err := bridge.ParseClientStateKeys(text, nil)
 	if err != nil {

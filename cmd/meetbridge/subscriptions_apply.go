@@ -130,6 +130,9 @@ func (a *applying) run(ctx context.Context, view renewer.View) error {
 
 // stand makes this process a renewer.
 func (a *applying) stand(ctx context.Context, p subscriptionsPlan) error {
+	if err := needStates(a.ClientStateKeys); err != nil {
+		return err
+	}
 	if err := a.consider(p); err != nil {
 		return err
 	}
