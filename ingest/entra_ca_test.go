@@ -26,7 +26,7 @@ func TestEntraCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask := func(ca string, within time.Duration) bool {
-		v, err := ingest.Config{Trust: ingest.Trust{EntraAuthority: authority.URL, EntraSTS: authority.URL, EntraCA: ca, AppIDs: []string{"a"}}}.Verifier(slog.New(slog.DiscardHandler))
+		v, err := ingest.Config{Trust: ingest.Trust{EntraAuthority: authority.URL, EntraSTS: authority.URL, EntraCA: ca, AppIDs: []string{"11111111-1111-4111-8111-111111111111"}}}.Verifier(slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -162,3 +163,13 @@ func (c *clock) judge() (string, error) {
 
 // off is how wrong the clock is at least.
 func (r clockReading) off() time.Duration { return max(0, r.ahead.Abs()-r.wrong) }
+
+// unknownAuthority adds to err what to do about a certificate of Graph or of the
+// sign-in authority that nobody known has signed.
+func unknownAuthority(err error) error {
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("%w: name the certificate of whoever signed its certificate with --graph-ca, if that host is the right one", err)
+	}
+	return err
+}

@@ -21,6 +21,10 @@ const (
 	signInWithin = 15 * time.Second
 	// signInWidth is how many tenants are tried at a time.
 	signInWidth = 8
+	// signInTries is how often a tenant is tried whose far side is busy, and
+	// signInPatience how long it may ask to wait before the next try.
+	signInTries    = 3
+	signInPatience = 4 * time.Second
 )
 
 // checkRenewer carries out the checks of what the renewer needs beside Kafka.
@@ -38,6 +42,12 @@ func (c checkCmd) checkRenewer(ctx context.Context, d *doctor, kafkaThere bool) 
 	}
 	if wanted == nil {
 		return nil
+	}
+	if c.Only == "all" && len(c.AppIDs) > 0 {
+		detail, err := c.checkApplications(wanted)
+		if err := d.say("application ids", detail, err); err != nil {
+			return err
+		}
 	}
 	if err := d.look(ctx, "renewer", checkWithin, func(ctx context.Context) (string, error) { return c.checkStandings(ctx, d.t, wanted, kafkaThere) }); err != nil {
 		return err
@@ -69,6 +79,34 @@ func (c checkCmd) checkDesired() (*renewer.Wanted, string, error) {
 		detail += "; mind " + f.String()
 	}
 	return wanted, detail, nil
+}
+
+// checkApplications looks whether ingest takes tokens for every application that
+// subscribes with sealed content: Graph makes each token for the subscription's
+// application.
+func (c checkCmd) checkApplications(w *renewer.Wanted) (string, error) {
+	tenants := map[string]string{} // the first, by application
+	for _, d := range w.Subscriptions {
+		if app := strings.ToLower(d.ApplicationID); d.Rich && tenants[app] == "" {
+			tenants[app] = d.TenantID
+		}
+	}
+	taken := map[string]bool{}
+	for _, id := range c.AppIDs {
+		taken[strings.ToLower(strings.TrimSpace(id))] = true
+	}
+	var unknown []string
+	for app, tenant := range tenants {
+		if !taken[app] {
+			unknown = append(unknown, fmt.Sprintf("%s (client_id of tenant %s)", app, tenant))
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		return "", fmt.Errorf("--app-ids is %s, without %s of %s: sealed notifications would be set aside as token_audience: add it to --app-ids of every ingest process, or correct client_id",
+			strings.Join(c.AppIDs, ","), strings.Join(unknown, ", "), c.Subscriptions)
+	}
+	return fmt.Sprintf("--app-ids has the applications of %s", c.Subscriptions), nil
 }
 
 // checkMinter looks for the key that the renewer makes clientStates with.
@@ -138,6 +176,9 @@ type signIn struct {
 	answered bool // by Graph, one way or the other: there is a token
 	grant    graph.Grant
 	opaque   error // why the token does not tell its roles
+
+	busy  bool          // the authority or Graph said: later
+	again time.Duration // when, if it said that too
 }
 
 // checkTenants signs in to each tenant, and says what its application may not do.
@@ -151,7 +192,7 @@ func (c checkCmd) checkTenants(ctx context.Context, d *doctor, w *renewer.Wanted
 			defer func() { <-room }()
 			within, cancel := context.WithTimeout(ctx, signInWithin)
 			defer cancel()
-			signed[i] = c.signIn(within, d.t, t, clock)
+			signed[i] = c.signInPatiently(within, d.t, t, clock)
 		})
 	}
 	wg.Wait()
@@ -171,6 +212,27 @@ func (c checkCmd) checkTenants(ctx context.Context, d *doctor, w *renewer.Wanted
 		}
 	}
 	return nil
+}
+
+// signInPatiently tries again while the far side is busy, as often and as late as
+// it may be waited for.
+func (c checkCmd) signInPatiently(ctx context.Context, t *terminal, tenant renewer.Tenant, clock *clock) signIn {
+	for try := 1; ; try++ {
+		s := c.signIn(ctx, t, tenant, clock)
+		if !s.busy || try == signInTries || s.again > signInPatience {
+			return s
+		}
+		select {
+		case <-ctx.Done():
+			return s
+		case <-time.After(max(s.again, time.Second)):
+		}
+	}
+}
+
+// busyStatus reports whether an answer of that status says: later.
+func busyStatus(status int) bool {
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }
 
 // signIn gets a token, and shows it to Graph by asking for a subscription that
@@ -196,9 +258,13 @@ func (c checkCmd) signIn(ctx context.Context, t *terminal, tenant renewer.Tenant
 	var answer *graph.Error
 	switch {
 	case errors.As(err, &refused):
-		return signIn{err: refused} // says who and where by itself
+		// It says who and where by itself.
+		return signIn{err: unknownAuthority(refused), busy: busyStatus(refused.Status), again: refused.RetryAfter}
 	case err != nil && !errors.As(err, &answer):
-		return signIn{err: fmt.Errorf("tenant %s: %s does not answer: check the way out to it (%w)", tenant.ID, tenant.GraphURL, err)}
+		return signIn{err: unknownAuthority(fmt.Errorf("tenant %s: %s does not answer: check the way out to it (%w)", tenant.ID, tenant.GraphURL, err))}
+	case err != nil && busyStatus(answer.Status):
+		s.busy, s.again = true, answer.RetryAfter
+		s.err = fmt.Errorf("tenant %s: Graph is busy (%d), so that nothing is known of the token: try again %s: %w", tenant.ID, answer.Status, soon(answer.RetryAfter), err)
 	case err != nil && answer.Status != http.StatusNotFound:
 		s.err = fmt.Errorf("tenant %s: Graph does not take the token: %w", tenant.ID, err)
 	}
@@ -208,6 +274,14 @@ func (c checkCmd) signIn(ctx context.Context, t *terminal, tenant renewer.Tenant
 		s.detail += ", token until " + s.grant.Expires.Format(time.DateTime)
 	}
 	return s
+}
+
+// soon says when to come back, if that is known.
+func soon(wait time.Duration) string {
+	if wait <= 0 {
+		return "later"
+	}
+	return "in " + span(wait)
 }
 
 // permissions says which permissions the tenant's subscriptions take that its

@@ -45,7 +45,7 @@ func processMetrics(t *testing.T) map[string][]metric {
 		t.Fatal(err)
 	}
 	in.Listen, in.AdminListen, in.Metrics = "127.0.0.1:0", "127.0.0.1:0", prometheus.NewRegistry()
-	in.AppIDs, in.DecryptionKeys, in.ClientStateKeys = []string{"app"}, filepath.Dir(made.DecryptionKey), made.ClientStateKeys
+	in.AppIDs, in.DecryptionKeys, in.ClientStateKeys = []string{demoApp}, filepath.Dir(made.DecryptionKey), made.ClientStateKeys
 	server, err := ingest.New(t.Context(), in, log)
 	if err != nil {
 		t.Fatal(err)

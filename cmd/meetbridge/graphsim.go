@@ -54,7 +54,7 @@ about it by Graph's own rules: validation tokens, sealed content, batches, retri
 hours, repetitions, other order. Exit code 1 if anything genuine was not acknowledged.
 
 Examples:
-  meetbridge graphsim --app-ids sim --certificates keys/certificates \
+  meetbridge graphsim --app-ids 11111111-1111-4111-8111-111111111111 --certificates keys/certificates \
       --client-state-keys keys/client-state.keys
   meetbridge graphsim --items 1000 --rate 0 --ledger sent.jsonl --json
   meetbridge graphsim --api-dir sim --certificates keys/certificates   with the API that

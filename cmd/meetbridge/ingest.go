@@ -24,10 +24,10 @@ missing. Run as many side by side as you like. SIGTERM lets requests under way f
 Examples:
   meetbridge ingest --app-ids 6f2c… --decryption-keys keys/decryption \
       --client-state-keys keys/client-state.keys
-  meetbridge ingest --create-topics --app-ids sim \
+  meetbridge ingest --create-topics --app-ids 11111111-1111-4111-8111-111111111111 \
       --entra-authority http://127.0.0.1:8090 --entra-sts http://127.0.0.1:8090/sts \
       --decryption-keys keys/decryption --client-state-keys keys/client-state.keys
-                                      (takes what meetbridge graphsim --app-ids sim sends)`
+                   (takes what meetbridge graphsim sends with the same --app-ids)`
 }
 
 // collectAt is by how many percent the heap grows before it is collected: a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -143,15 +144,41 @@ func (c subscriptionsFlags) readBoth(ctx context.Context, t *terminal, tenants [
 // unlisted returns an error that names the first tenants of which Graph's part
 // cannot be had; nil if there are none.
 func unlisted(l renewer.Listing) error {
-	var errs []error
+	var (
+		firsts []string // the first tenant of each cause
+		like   = map[string]int{}
+	)
 	for _, tenant := range slices.Sorted(maps.Keys(l.Failed)) {
-		if len(errs) == maxTenants {
-			errs = append(errs, fmt.Errorf("and %d tenants more", len(l.Failed)-maxTenants))
-			break
+		cause := causeOf(l.Failed[tenant])
+		if like[cause]++; like[cause] == 1 {
+			firsts = append(firsts, tenant)
 		}
-		errs = append(errs, fmt.Errorf("tenant %s: %w", tenant, l.Failed[tenant]))
+	}
+	var errs []error
+	named := 0
+	for _, tenant := range firsts[:min(len(firsts), maxTenants)] {
+		err := l.Failed[tenant]
+		n := like[causeOf(err)]
+		named += n
+		if n > 1 {
+			tenant += fmt.Sprintf(" and %d more", n-1)
+		}
+		errs = append(errs, fmt.Errorf("tenant %s: %w", tenant, unknownAuthority(err)))
+	}
+	if more := len(l.Failed) - named; more > 0 {
+		errs = append(errs, fmt.Errorf("and %s more", count(more, "tenant")))
 	}
 	return errors.Join(errs...)
+}
+
+// causeOf returns what a failure of several tenants has in common: of a request
+// that failed, not the URL, which names the tenant.
+func causeOf(err error) string {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err.Error()
+	}
+	return err.Error()
 }
 
 // maxTenants bounds the tenants that an error names.

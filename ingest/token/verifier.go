@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"meetbridge/bridge"
 )
 
@@ -64,6 +66,9 @@ func New(cfg Config) (*Verifier, error) {
 		id = strings.ToLower(strings.TrimSpace(id))
 		if id == "" {
 			return nil, errors.New("--app-ids holds an empty id: leave it out")
+		}
+		if len(id) != len(uuid.Nil.String()) || uuid.Validate(id) != nil {
+			return nil, fmt.Errorf("--app-ids holds %.60q: must be the GUIDs of applications (Application (client) ID in Entra), such as 7a4c9d0e-0000-4000-8000-000000000000", id)
 		}
 		apps[id] = struct{}{}
 	}

@@ -190,19 +190,21 @@ func TestNew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ authority, sts, app, want string }{
 		{"", "", "", ""},
-		{"https://login.microsoftonline.us/", "https://sts.windows.net/", "x", ""},
-		{"http://127.0.0.1:8090", "http://localhost:8090", "x", ""},
-		{"http://[::1]:8090/base", "", "x", ""},
-		{"http://login.microsoftonline.com", "", "x", "--entra-authority"},
-		{"http://127.0.0.1.evil.example", "", "x", "--entra-authority"},
-		{"http://10.0.0.1", "", "x", "--entra-authority"},
-		{"", "http://sts.windows.net", "x", "--entra-sts"},
-		{"login.microsoftonline.com", "", "x", "--entra-authority"},
-		{"ftp://127.0.0.1", "", "x", "--entra-authority"},
-		{"https://user:word@host", "", "x", "--entra-authority"},
-		{"https://host?x=y", "", "x", "--entra-authority"},
-		{"", "https://", "x", "--entra-sts"},
+		{"https://login.microsoftonline.us/", "https://sts.windows.net/", appA, ""},
+		{"http://127.0.0.1:8090", "http://localhost:8090", appA, ""},
+		{"http://[::1]:8090/base", "", appA, ""},
+		{"http://login.microsoftonline.com", "", appA, "--entra-authority"},
+		{"http://127.0.0.1.evil.example", "", appA, "--entra-authority"},
+		{"http://10.0.0.1", "", appA, "--entra-authority"},
+		{"", "http://sts.windows.net", appA, "--entra-sts"},
+		{"login.microsoftonline.com", "", appA, "--entra-authority"},
+		{"ftp://127.0.0.1", "", appA, "--entra-authority"},
+		{"https://user:word@host", "", appA, "--entra-authority"},
+		{"https://host?x=y", "", appA, "--entra-authority"},
+		{"", "https://", appA, "--entra-sts"},
 		{"", "", " ", "--app-ids"},
+		{"", "", "sim", "GUIDs"},
+		{"", "", "{" + appA + "}", "GUIDs"},
 	} {
 		cfg := token.Config{Authority: c.authority, STS: c.sts}
 		if c.app != "" {
