@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(run(untilSignal(context.Background()), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(context.Background(), os.Stderr), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/alecthomas/units"
@@ -59,11 +60,16 @@ func listenHint(err error, flag string) error {
 	return err
 }
 
+// sameEnding is how long another signal counts as the one before: timeout sends
+// it to its child and to the group of that, and so do other supervisors.
+const sameEnding = time.Second
+
 // untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends.
-// A second SIGINT or SIGTERM ends the process at once, whatever it is doing; not
-// a second SIGHUP, since a terminal that closes may send two. SIGPIPE is ignored,
-// so that a write to a pipe that nobody reads fails instead: see watchedOutput.
-func untilSignal(ctx context.Context) context.Context {
+// SIGINT or SIGTERM once more, sameEnding or later, ends the process at once,
+// whatever it is doing; not SIGHUP, since a terminal that closes may send two. What
+// it makes of the signals it says on stderr. SIGPIPE is ignored, so that a write
+// to a pipe that nobody reads fails instead: see watchedOutput.
+func untilSignal(ctx context.Context, stderr io.Writer) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	signal.Ignore(syscall.SIGPIPE)
 	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
@@ -76,9 +82,15 @@ func untilSignal(ctx context.Context) context.Context {
 		case <-signals:
 		case <-hangups:
 		}
+		first := time.Now()
 		cancel()
-		<-signals
-		os.Exit(exitWrong)
+		for s := range signals {
+			if time.Since(first) >= sameEnding {
+				fmt.Fprintf(stderr, "meetbridge: ended at once, by another signal (%s) %s after the first\n", s, span(time.Since(first)))
+				os.Exit(exitWrong)
+			}
+			fmt.Fprintf(stderr, "meetbridge: ending in good order; another signal (%s) counts only %s after the first\n", s, span(sameEnding))
+		}
 	}()
 	return ctx
 }
