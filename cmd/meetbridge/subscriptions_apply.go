@@ -28,7 +28,9 @@ func (subscriptionsApplyCmd) Help() string {
 Where a renewer runs, it does the work: this command only watches until all is as the file
 says, and says what differs if nothing moves. Where none runs, this command stands for
 election itself, reads back what should be alive, does what subscriptions plan shows, what
-could wait for the next renewals and what was refused before too, and leaves. It keeps
+could wait for the next renewals and what was refused before too, and leaves. A changed
+client-state key waits all the same: Graph lets no clientState be changed, nor two alike
+subscriptions be, so each is replaced, with a short gap, when its renewal is due. It keeps
 nothing alive: for that, run meetbridge renewer.
 
 Ends with exit code 1 if something is refused or remains, with Graph's words. To delete more

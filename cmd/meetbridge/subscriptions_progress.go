@@ -174,14 +174,13 @@ func (a *applying) head(tenant string) error {
 
 // end says what was done and what remains; why is nil if apply came to its end.
 func (a *applying) end(p subscriptionsPlan, why error) error {
-	var later int
-	var remains []renewer.Difference
+	var later, remains []renewer.Difference
 	for _, d := range p.all {
 		switch _, open := a.open[keyOf(d)]; {
 		case open:
 			remains = append(remains, d)
 		case p.toDo(d) && p.later(d):
-			later++
+			later = append(later, d)
 		}
 	}
 	if err := a.printEnd(p, remains, later); err != nil {
@@ -200,14 +199,14 @@ func (a *applying) end(p subscriptionsPlan, why error) error {
 	return errors.Join(why, stays)
 }
 
-func (a *applying) printEnd(p subscriptionsPlan, remains []renewer.Difference, later int) error {
+func (a *applying) printEnd(p subscriptionsPlan, remains, later []renewer.Difference) error {
 	if a.JSON {
 		for _, d := range remains {
 			if err := a.printJSON(applyEvent{"remains", d}); err != nil {
 				return err
 			}
 		}
-		return a.printJSON(map[string]any{"summary": map[string]any{"done": a.counts, "remains": len(remains), "later": later, "desired": len(p.Subscriptions)}})
+		return a.printJSON(map[string]any{"summary": map[string]any{"done": a.counts, "remains": len(remains), "later": len(later), "desired": len(p.Subscriptions)}})
 	}
 	if err := a.printRest(p, remains); err != nil {
 		return err
@@ -222,9 +221,11 @@ func (a *applying) printEnd(p subscriptionsPlan, remains []renewer.Difference, l
 		text = "Done: " + strings.Join(parts, ", ")
 	case len(remains) > 0:
 		text = "Nothing was done"
+	case len(later) > 0:
+		text = "Nothing can be done now"
 	}
-	if later > 0 {
-		text += fmt.Sprintf("; %s with %s", plural(later, "one change comes", "%d changes come"), plural(later, "its next renewal", "their next renewals"))
+	if len(later) > 0 {
+		text += "; " + waiting(p.now, later)
 	}
 	text += "; " + p.summary().standing() + "."
 	if a.tenant != "" {
@@ -234,6 +235,24 @@ func (a *applying) printEnd(p subscriptionsPlan, remains []renewer.Difference, l
 		return err
 	}
 	return a.warn(p)
+}
+
+// waiting says what comes with the next renewals, and when the last of it does.
+func waiting(now time.Time, later []renewer.Difference) string {
+	what, last := map[string]bool{}, time.Time{}
+	for _, d := range later {
+		for _, f := range d.Fields {
+			what[f.Name] = true
+		}
+		if d.Due.After(last) {
+			last = d.Due
+		}
+	}
+	text := plural(len(later), "one change waits for its next renewal", "%d changes wait for their next renewals")
+	if len(what) > 0 {
+		text += " (" + strings.Join(sorted(what), ", ") + ")"
+	}
+	return text + plural(len(later), ", ", ", the last of them ") + from(now, last)
 }
 
 // printRest writes what remains and was not told of as a failure.
