@@ -92,9 +92,6 @@ func (c demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 	if err := d.begin(ctx); err != nil {
 		return err
 	}
-	if err := d.announce(); err != nil {
-		return err
-	}
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { // ends at the latest with Run
@@ -145,7 +142,7 @@ func (d *demo) conclude(ctx context.Context) error {
 	return nil
 }
 
-// announce says what runs where.
+// announce says what runs where, and heads the records that will be printed.
 func (d *demo) announce() error {
 	if d.cmd.JSON {
 		return nil
@@ -153,7 +150,8 @@ func (d *demo) announce() error {
 	kafkaAddr, registry := d.where.kafka.Brokers[0], d.where.registry.URL
 	return d.t.printf("Kafka %s, schema registry %s, Microsoft Graph (simulated, seed %d) posts to http://%s%s\n"+
 		"Read along elsewhere, with keys in full: %s tail --from-beginning --kafka-brokers %s --registry-url %s\n"+
-		"%s\n\n", kafkaAddr, registry, d.cmd.Seed, d.server.Addr(), ingest.PathNotifications, program(), kafkaAddr, registry, d.untilWhen())
+		"%s\n\n%s\n", kafkaAddr, registry, d.cmd.Seed, d.server.Addr(), ingest.PathNotifications, program(), kafkaAddr, registry, d.untilWhen(),
+		d.t.paint(dim, pad("TIME", len(demoTime))+"  "+pad("TOPIC", topicWidth)+"  KEY"))
 }
 
 // program returns how to start this program once more from the same directory:

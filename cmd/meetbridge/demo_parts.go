@@ -63,6 +63,10 @@ func (d *demo) begin(ctx context.Context) error {
 	if err := d.beginIngest(ctx, listeners[2], listeners[3]); err != nil {
 		return err
 	}
+	// Before the renewers write their first records.
+	if err := d.announce(); err != nil {
+		return err
+	}
 	d.onEnd(d.endRenewers)
 	for range 2 {
 		if err := d.beginRenewer(ctx); err != nil {

@@ -22,7 +22,7 @@ type summary struct {
 	Agree       bool           `json:"agree"`       // there are no differences; the exit code says the same
 	Sent        int            `json:"sent"`        // items
 	Acked       int            `json:"acked"`       // of them
-	Stored      int            `json:"stored"`      // records, those of the quarantine among them
+	Stored      int            `json:"stored"`      // records of them, those of the quarantine too; not what the renewers write
 	Quarantined int            `json:"quarantined"` // of them
 	Topics      []topicSummary `json:"topics"`
 	Total       topicSummary   `json:"total"`
@@ -144,8 +144,8 @@ func compare(sent []graphsim.Entry, found []record, c counted) summary {
 	for _, r := range found {
 		topic := strings.TrimPrefix(r.Topic, demoPrefix)
 		row(topic).Stored++
-		if topic == bridge.SubscriptionState.Topic() || topic == bridge.Gap.Topic() {
-			continue // the renewer's own
+		if renewersOwn(topic) {
+			continue
 		}
 		if r.Value == nil {
 			differ("no record that can be read: %s partition %d offset %d: %s", topic, r.Partition, r.Offset, r.Problem)
@@ -195,12 +195,21 @@ func (s *summary) fill(rows map[string]*topicSummary) {
 			continue
 		}
 		s.Topics = append(s.Topics, *r)
+		if renewersOwn(r.Topic) {
+			continue
+		}
 		s.Total.Sent += r.Sent
 		s.Total.Acked += r.Acked
 		s.Total.Stored += r.Stored
 		s.Total.Duplicates += r.Duplicates
 	}
 	s.Sent, s.Acked, s.Stored = s.Total.Sent, s.Total.Acked, s.Total.Stored
+}
+
+// renewersOwn reports whether a topic is written by the renewers: nothing in it was
+// sent, so it is not in the sum.
+func renewersOwn(topic string) bool {
+	return topic == bridge.SubscriptionState.Topic() || topic == bridge.Gap.Topic()
 }
 
 // expectation is how many records the items of one identity make: at least
@@ -290,7 +299,16 @@ func (s summary) print(t *terminal, asJSON bool) error {
 		return t.printJSON(map[string]summary{"summary": s})
 	}
 	rows := [][]string{{"TOPIC", "  SENT", " ACKED", "STORED", "DUPLICATES"}}
-	for _, r := range append(slices.Clone(s.Topics), s.Total) {
+	sent, own := []topicSummary{}, []string{}
+	for _, r := range s.Topics {
+		if renewersOwn(r.Topic) {
+			own = append(own, r.Topic+" "+strconv.Itoa(r.Stored))
+			continue
+		}
+		sent = append(sent, r)
+	}
+	sent = append(sent, s.Total)
+	for _, r := range sent {
 		rows = append(rows, []string{r.Topic, number(r.Sent), number(r.Acked), number(r.Stored), fmt.Sprintf("%10d", r.Duplicates)})
 	}
 	if err := t.printf("\n"); err != nil {
@@ -302,7 +320,7 @@ func (s summary) print(t *terminal, asJSON bool) error {
 			return dim
 		case row == len(rows)-1:
 			return bold
-		case column == 4 && s.Topics[row-1].Duplicates > 0:
+		case column == 4 && sent[row-1].Duplicates > 0:
 			return yellow
 		default:
 			return ""
@@ -310,6 +328,11 @@ func (s summary) print(t *terminal, asJSON bool) error {
 	})
 	if err != nil {
 		return err
+	}
+	if len(own) > 0 {
+		if err := t.printf("Written by the renewers beside it: %s.\n", strings.Join(own, ", ")); err != nil {
+			return err
+		}
 	}
 	for _, d := range s.Differences {
 		if err := t.printf("%s %s\n", t.paint(red, "!"), printable(d, 300)); err != nil {

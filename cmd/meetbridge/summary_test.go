@@ -127,3 +127,20 @@ func TestCompareBounded(t *testing.T) {
 		t.Errorf("%d differences, %d listed", s.Different, len(s.Differences))
 	}
 }
+
+// Ensure that what the renewers write, and nobody sent, is shown apart from the sum.
+func TestSummaryRenewersOwn(t *testing.T) {
+	t.Parallel()
+	s := compare([]graphsim.Entry{sentChat(`{}`)}, []record{foundChat(`{}`), {Topic: "teams.gaps", Value: map[string]any{}}, {Topic: "teams.subscriptions"}}, counted{})
+	if !s.Agree || s.Sent != 1 || s.Stored != 1 || s.Total.Stored != 1 || len(s.Topics) != 3 {
+		t.Errorf("got %+v", s)
+	}
+	var out strings.Builder
+	if err := s.print(&terminal{stdout: &out}, false); err != nil {
+		t.Fatal(err)
+	}
+	_, below, ok := strings.Cut(out.String(), "\ntotal ")
+	if !ok || !strings.Contains(below, "\nWritten by the renewers beside it: gaps 1, subscriptions 1.\n") || strings.Contains(out.String(), "\ngaps") {
+		t.Errorf("printed %s", out.String())
+	}
+}

@@ -27,6 +27,9 @@ type watcher struct {
 	err   error
 }
 
+// demoTime is how the time of a record is printed.
+const demoTime = "15:04:05.000"
+
 type partition struct {
 	topic string
 	n     int32
@@ -75,7 +78,7 @@ func (w *watcher) read(ctx context.Context, t *terminal, d *decoder, asJSON bool
 			case r.Topic == demoPrefix+bridge.SubscriptionState.Topic():
 				// The renewer's memory, twice for each call: nothing to read along.
 			default:
-				err = t.printf("%s\n", t.line(rec, lineStyle{prefix: demoPrefix, timeLayout: "15:04:05.000", shortKeys: true}))
+				err = t.printf("%s\n", t.line(rec, lineStyle{prefix: demoPrefix, timeLayout: demoTime, shortKeys: true}))
 			}
 			w.take(r, &rec, err)
 			if err != nil {
