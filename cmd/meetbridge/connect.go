@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,6 +24,21 @@ const connectWithin = 5 * time.Second
 // topicsFlags name the topics, in every command that reads or makes them.
 type topicsFlags struct {
 	TopicPrefix string `default:"teams." placeholder:"PREFIX" group:"Kafka" help:"What every topic's name begins with."`
+}
+
+// legalPrefix is what Kafka takes in a topic's name, and leaves room for the rest
+// of one, which may have 249 characters.
+var legalPrefix = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,200}$`)
+
+// checkPrefix refuses a --topic-prefix that no topic could have, in whatever
+// command was selected.
+func checkPrefix(selected *kong.Context) error {
+	for _, f := range selected.Flags() {
+		if prefix, ok := selected.FlagValue(f).(string); f.Name == "topic-prefix" && ok && !legalPrefix.MatchString(prefix) {
+			return fmt.Errorf("--topic-prefix is %.80q: must be of letters, digits, '.', '_' and '-' only, as Kafka's topics are, and at most 200 of them", prefix)
+		}
+	}
+	return nil
 }
 
 // connect returns a client that has reached Kafka; the caller closes it.

@@ -141,6 +141,9 @@ func dispatch(ctx context.Context, args, env []string, t *terminal) error {
 	if err != nil {
 		return explain(err, grammar.settings)
 	}
+	if err := checkPrefix(selected); err != nil {
+		return usagef("%w%s (see meetbridge %s --help)", err, grammar.settings.origin(err.Error()), selected.Selected().Path())
+	}
 	t.log, err = newLogger(grammar.LogLevel, grammar.LogFormat, selected.Command(), t.stderr)
 	if err != nil {
 		return err
