@@ -108,10 +108,17 @@ func (k *keySets) trouble() error {
 // usable reports whether any key is good at now.
 func (k *keySets) usable(now time.Time) bool {
 	for i := range k.sources {
-		for _, key := range k.sources[i].current.Load().keys {
-			if now.Before(key.until) {
-				return true
-			}
+		if k.sources[i].current.Load().usable(now) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *keySet) usable(now time.Time) bool {
+	for _, key := range s.keys {
+		if now.Before(key.until) {
+			return true
 		}
 	}
 	return false
@@ -178,7 +185,11 @@ func (k *keySets) fetch(ctx context.Context, s *source) {
 	if err != nil {
 		s.current.Store(&keySet{keys: before.keys, fetched: before.fetched, err: err})
 		if k.ctx.Err() == nil {
-			k.log.WarnContext(ctx, "key set not fetched, the keys known stay good for a day", "url", s.configuration, "error", err)
+			if before.usable(time.Now()) {
+				k.log.WarnContext(ctx, "key set not fetched, the keys known stay good for a day", "url", s.configuration, "error", err)
+			} else {
+				k.log.WarnContext(ctx, "key set not fetched and no key of it known: sealed notifications that need one get 503 until it is", "url", s.configuration, "error", err)
+			}
 		}
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -158,6 +159,40 @@ func TestDownAtStart(t *testing.T) {
 		a.fail(nil)
 		time.Sleep(5 * time.Second)
 		expect(t, "up again", judged(t, v, text), "")
+	})
+}
+
+// Ensure that the log of a fetch that failed says what that means for what comes.
+func TestDownSaysWhat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := readSigner(t, "a")
+		a := newAuthority(t, s)
+		a.fail(down)
+		var log strings.Builder
+		v, err := token.New(token.Config{HTTP: &http.Client{Transport: a}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Start(t.Context())
+		time.Sleep(time.Second)
+		v.Close()
+		if !strings.Contains(log.String(), "get 503 until it is") || strings.Contains(log.String(), "stay good") {
+			t.Errorf("no key known: %s", log.String())
+		}
+
+		log.Reset()
+		a.fail(nil)
+		if v, err = token.New(token.Config{HTTP: &http.Client{Transport: a}, Log: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+			t.Fatal(err)
+		}
+		v.Start(t.Context())
+		time.Sleep(time.Second)
+		a.fail(down)
+		time.Sleep(23 * time.Hour)
+		v.Close()
+		if !strings.Contains(log.String(), "stay good for a day") || strings.Contains(log.String(), "get 503") {
+			t.Errorf("keys known: %s", log.String())
+		}
 	})
 }
 
