@@ -9,11 +9,12 @@ it is interrupted; and a record that Kafka holds twice is kept once, by its even
 
 import argparse
 import pathlib
+import urllib.error
 import uuid
 
 import duckdb
 import pyarrow
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -34,12 +35,25 @@ TABLES = {
 BATCH = 20_000  # records of one transaction
 
 
+class Trouble(Exception):
+    """Something that whoever started this can mend, as its text says."""
+
+
+def ask(registry):
+    """Asks the registry for something, so that one that is away is known before all else."""
+    try:
+        SchemaRegistryClient({"url": registry}).get_subjects()
+    except Exception as e:  # of whichever HTTP library the client has
+        raise Trouble(f"the schema registry at {registry} cannot be asked: correct --registry, or start it ({e})") from e
+
+
 class Topics:
     """Reads the topics from where the database stopped to what is their end now."""
 
     def __init__(self, db, brokers, registry, prefix):
         self.db = db
         self.names = {prefix + topic: table for topic, table in TABLES.items()}
+        ask(registry)
         self.decode = AvroDeserializer(SchemaRegistryClient({"url": registry}))
         self.consumer = Consumer({
             "bootstrap.servers": brokers,
@@ -59,12 +73,12 @@ class Topics:
         begin = []
         for topic in self.names:
             if topic not in known:
-                raise SystemExit(f"there is no topic {topic}: make it with meetbridge topics apply, or name another --prefix")
+                raise Trouble(f"there is no topic {topic}: make it with meetbridge topics apply, or name another --prefix")
             for partition in known[topic].partitions:
                 first, end = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
                 next_ = kept.get((topic, partition), first)
                 if next_ > end:
-                    raise SystemExit(f"{topic} ends at {end} of partition {partition}, and {next_} was read before: was it made anew? Then begin with another --out")
+                    raise Trouble(f"{topic} ends at {end} of partition {partition}, and {next_} was read before: was it made anew? Then begin with another --out")
                 if next_ < first:
                     print(f"{topic}: Kafka has deleted {first - next_} records of partition {partition} that were not read")
                     self.db.execute("INSERT INTO missed VALUES (?, ?, ?, ?, now()::TIMESTAMP)", [topic, partition, next_, first])
@@ -84,7 +98,7 @@ class Topics:
             at = message.topic(), message.partition()
             if error := message.error():
                 if error.code() != KafkaError._PARTITION_EOF:
-                    raise RuntimeError(error)
+                    raise KafkaException(error)
                 left.discard(at)
                 offsets[at] = message.offset()
                 continue
@@ -129,6 +143,18 @@ def export(db, out):
         db.execute(f"COPY {table} TO '{out / table}.parquet' (FORMAT parquet)")
 
 
+def bring_up_to_date(a):
+    a.out.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(a.out / "meetbridge.duckdb")) as db:
+        db.execute((HERE / "sql" / "tables.sql").read_text(encoding="utf-8"))
+        read = Topics(db, a.brokers, a.registry, a.prefix).read()
+        fetched = reports.fetch(db, a.graph, a.graph_token_file) if a.graph else 0
+        derive(db)
+        export(db, a.out / "parquet")
+        drawn = [] if a.no_plots else plots.draw(db, a.out / "plots")
+    print(f"{read} records read, {fetched} attendance reports fetched, {len(drawn)} plots drawn: {a.out}")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--brokers", default="127.0.0.1:9092", help="Kafka brokers to start from (%(default)s)")
@@ -139,15 +165,14 @@ def main():
     p.add_argument("--graph-token-file", type=pathlib.Path, help="file with an access token for it (VirtualEvent.Read.All)")
     p.add_argument("--no-plots", action="store_true", help="draw nothing")
     a = p.parse_args()
-    a.out.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(str(a.out / "meetbridge.duckdb")) as db:
-        db.execute((HERE / "sql" / "tables.sql").read_text(encoding="utf-8"))
-        read = Topics(db, a.brokers, a.registry, a.prefix).read()
-        fetched = reports.fetch(db, a.graph, a.graph_token_file) if a.graph else 0
-        derive(db)
-        export(db, a.out / "parquet")
-        drawn = [] if a.no_plots else plots.draw(db, a.out / "plots")
-    print(f"{read} records read, {fetched} attendance reports fetched, {len(drawn)} plots drawn: {a.out}")
+    try:
+        bring_up_to_date(a)
+    except Trouble as e:
+        p.exit(2, f"{e}\n")
+    except (KafkaException, TimeoutError) as e:
+        p.exit(2, f"Kafka at {a.brokers} cannot be read: correct --brokers, or start it ({e})\n")
+    except urllib.error.URLError as e:
+        p.exit(2, f"Graph at {a.graph} cannot be asked: correct --graph, or leave it out ({e.reason})\n")
 
 
 if __name__ == "__main__":

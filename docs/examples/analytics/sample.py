@@ -14,8 +14,8 @@ import pathlib
 import random
 import uuid
 
-from confluent_kafka import Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -195,17 +195,33 @@ class Day:
         self.truth["webinars"][key] = registered, len(people), sum(people.values()) / 60 / len(people), lost
 
 
+class Trouble(Exception):
+    """Something that whoever started this can mend, as its text says."""
+
+
+def ask(registry):
+    """Asks the registry for something, so that one that is away is known before all else."""
+    try:
+        SchemaRegistryClient({"url": registry}).get_subjects()
+    except Exception as e:  # of whichever HTTP library the client has
+        raise Trouble(f"the schema registry at {registry} cannot be asked: correct --registry, or start it ({e})") from e
+
+
 def write(day, brokers, registry, prefix):
     """Puts the day's records into the topics, in the order of their arrival."""
     producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random", "enable.idempotence": True, "enable.metrics.push": False})
+    ask(registry)
     client = SchemaRegistryClient({"url": registry})
     encode = AvroSerializer(client, conf={"auto.register.schemas": False, "use.latest.version": True})
+    known = producer.list_topics(timeout=10).topics
+    if missing := {prefix + topic for topic, *_ in day.records} - set(known):
+        raise Trouble(f"there is no topic {', '.join(sorted(missing))}: make it with meetbridge topics apply, or name another --prefix")
     for topic, key, at, value in sorted(day.records, key=lambda r: r[2]):
         name = prefix + topic
         producer.produce(name, key=key, value=encode(value, SerializationContext(name, MessageField.VALUE)), timestamp=int(at.timestamp() * 1000))
         producer.poll(0)
     if producer.flush(30):
-        raise SystemExit(f"Kafka at {brokers} does not take the records")
+        raise TimeoutError("it does not take the records")
 
 
 def main():
@@ -217,7 +233,14 @@ def main():
     a = p.parse_args()
     yesterday = datetime.datetime.now(datetime.timezone.utc).replace(hour=8, minute=0, second=0, microsecond=0) - datetime.timedelta(days=1)
     day = Day(yesterday)
-    write(day, a.brokers, a.registry, a.prefix)
+    try:
+        write(day, a.brokers, a.registry, a.prefix)
+    except Trouble as e:
+        p.exit(2, f"{e}\n")
+    except (KafkaException, TimeoutError) as e:
+        p.exit(2, f"Kafka at {a.brokers} cannot be written: correct --brokers, or start it ({e})\n")
+    except SchemaRegistryError as e:
+        p.exit(2, f"the schema registry at {a.registry} does not have the schemas: make them with meetbridge schemas register ({e})\n")
     for path, report in day.reports.items():
         file = a.reports / path
         file.parent.mkdir(parents=True, exist_ok=True)
