@@ -69,7 +69,7 @@ func (c Config) Check() error {
 		}
 	}
 	if c.ClientStateKeys == "" {
-		check(errors.New("--client-state-keys is needed: without it nothing could be proven genuine (make one with: meetbridge keys new)"))
+		check(errors.New("--client-state-keys is needed: without it nothing could be proven genuine (the same file as ingest's)"))
 	} else {
 		_, err = c.loadClientStates()
 		check(err)
