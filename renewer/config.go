@@ -86,7 +86,7 @@ func (c Config) loadClientStates() (*process.Watched[*bridge.ClientStateKeys], e
 func parseClientStates(files [][]byte) (*bridge.ClientStateKeys, error) {
 	keys, err := bridge.ParseClientStateKeys(files[0], nil)
 	if err == nil && keys.MinterID() == "" {
-		err = errors.New("no client-state key: make one with meetbridge keys new")
+		err = errors.New("no client-state key in it: give the same file as ingest's")
 	}
 	return &keys, err
 }
