@@ -1,6 +1,7 @@
 package renewer
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -45,6 +46,31 @@ func (o *unheeded) settle() {
 		}
 		clear(list[len(kept):])
 		o.waiting[partition] = kept
+	}
+}
+
+// catchUpWithin is how long a leader reads what was said before its time. Nothing
+// lapses for it: what is due is so hours before.
+const catchUpWithin = 5 * time.Second
+
+// catchUp heeds what was said while nobody led, before anything is planned: a
+// renewal that is due anyway would make a wish of hours ago to be reauthorized
+// stale, and nobody would know any more what was lost until then.
+func (s *shard) catchUp(ctx context.Context) {
+	timer := time.NewTimer(catchUpWithin)
+	defer timer.Stop()
+	for {
+		select {
+		case batch := <-s.feed.out:
+			s.heed(batch)
+		case <-s.feed.caughtUp:
+			return
+		case <-timer.C:
+			s.log.WarnContext(ctx, "lifecycle notices are slow to come, leading without the rest of them", "waited", catchUpWithin)
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

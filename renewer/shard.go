@@ -22,9 +22,6 @@ const (
 	// graceful is how long calls under way may take at the end of a term whose
 	// shard is given back, for their results to be written.
 	graceful = 250 * time.Millisecond
-	// catchUpWithin is how long a leader reads what was said before its time. Nothing
-	// lapses for it: what is due is so hours before.
-	catchUpWithin = 5 * time.Second
 )
 
 // ledger is the memory of one shard for one term.
@@ -122,27 +119,6 @@ func (s *shard) run(ctx context.Context) error {
 			answer <- s.nearest()
 		}
 		s.gather(ctx)
-	}
-}
-
-// catchUp heeds what was said while nobody led, before anything is planned: a
-// renewal that is due anyway would make a wish of hours ago to be reauthorized
-// stale, and nobody would know any more what was lost until then.
-func (s *shard) catchUp(ctx context.Context) {
-	timer := time.NewTimer(catchUpWithin)
-	defer timer.Stop()
-	for {
-		select {
-		case batch := <-s.feed.out:
-			s.heed(batch)
-		case <-s.feed.caughtUp:
-			return
-		case <-timer.C:
-			s.log.WarnContext(ctx, "lifecycle notices are slow to come, leading without the rest of them", "waited", catchUpWithin)
-			return
-		case <-ctx.Done():
-			return
-		}
 	}
 }
 
