@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -295,4 +296,27 @@ func payload(tb testing.TB, token string) string {
 		tb.Fatal(err)
 	}
 	return string(b)
+}
+
+// judged returns the reason for which one token does not pass, "" if it does, and
+// "no keys" for our own trouble.
+func judged(tb testing.TB, v *token.Verifier, text string) string {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2500*time.Millisecond) // the budget of an answer
+	defer cancel()
+	verdict, err := v.Verify(ctx, []string{text}, time.Now())
+	if errors.Is(err, token.ErrNoKeys) {
+		return "no keys"
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(verdict.Checked[0].Reason)
+}
+
+func expect(tb testing.TB, what, got, want string) {
+	tb.Helper()
+	if got != want {
+		tb.Errorf("%s: %q, want %q", what, got, want)
+	}
 }
