@@ -57,9 +57,12 @@ func (r *recent) claim(key id, d *delivery, now time.Time) (seen, joined bool) {
 	if r.known.holds(key) {
 		return true, false
 	}
-	if first := r.pending[key]; first != nil && now.Sub(first.since) < overdue {
-		first.join(d)
-		return false, true
+	if first := r.pending[key]; first != nil {
+		if now.Sub(first.since) < overdue {
+			first.join(d)
+			return false, true
+		}
+		d.joined, first.joined = first.joined, nil // or their POSTs would hold their places for ever
 	}
 	d.since = now
 	r.pending[key] = d

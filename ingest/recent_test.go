@@ -193,22 +193,23 @@ func TestAdmissionBounds(t *testing.T) {
 }
 
 // I1: what the Kafka client never answers is produced again by a later
-// redelivery, and whichever is answered first stands.
+// redelivery, which takes those that waited with it, and whichever is answered
+// first stands.
 func TestRecentOverdue(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	r := newRecent(100, now)
-	lost, second, third := &delivery{}, &delivery{}, &delivery{}
+	lost, waiting, second, third := &delivery{}, &delivery{}, &delivery{}, &delivery{}
 	r.claim(key(1), lost, now)
-	if _, joined := r.claim(key(1), &delivery{}, now.Add(overdue-time.Second)); !joined {
+	if _, joined := r.claim(key(1), waiting, now.Add(overdue-time.Second)); !joined {
 		t.Error("a redelivery did not wait for the one under way")
 	}
 	if seen, joined := r.claim(key(1), second, now.Add(overdue)); seen || joined {
 		t.Errorf("after %s: seen=%v joined=%v", overdue, seen, joined)
 	}
 	r.claim(key(1), third, now.Add(overdue+time.Second))
-	if got := r.settle(key(1), true, now.Add(overdue+2*time.Second)); len(got) != 1 || got[0] != third {
-		t.Errorf("%d wait for the one under way, want the third", len(got))
+	if got := r.settle(key(1), true, now.Add(overdue+2*time.Second)); len(got) != 2 || got[0] != waiting || got[1] != third {
+		t.Errorf("%d wait for the one under way, want two", len(got))
 	}
 	if got := r.settle(key(1), true, now.Add(overdue+3*time.Second)); len(got) != 0 {
 		t.Errorf("%d were settled twice", len(got))
