@@ -45,7 +45,7 @@ func Finish(s State, a Action, o Outcome, now time.Time, r Rules) (State, []Gap)
 			gaps = s.open(s.delivering(), CauseNotFound, "Graph answers to its deletion that subscription "+s.SubscriptionID+" does not exist", now)
 		}
 		if o.Err == nil {
-			gaps = s.held(begun, now, &r)
+			gaps = s.held(now, &r) // what it still holds dies with it
 		}
 		gaps = append(gaps, s.end(now)...)
 	case Forget:
@@ -155,7 +155,10 @@ func inTheWay(err error, sub graph.Subscription) error {
 func (s *State) renewed(a Action, o Outcome, begun, now time.Time, r *Rules) []Gap {
 	switch {
 	case o.Err == nil:
-		gaps := s.held(begun, now, r)
+		gaps := s.held(now, r)
+		if gaps != nil {
+			gaps = append(gaps, s.close(s.SubscriptionID, "renewed at "+begun.Format(time.RFC3339), now.Add(-r.Held))...)
+		}
 		s.RenewedAt, s.AskedAt = now, time.Time{}
 		for _, c := range a.Changes {
 			switch c {
@@ -175,18 +178,14 @@ func (s *State) renewed(a Action, o Outcome, begun, now time.Time, r *Rules) []G
 	return s.expired(now)
 }
 
-// held notes what Graph has dropped of a subscription whose delivery was paused
-// until a renewal that ended by now: what happened after Graph had asked for one,
-// and longer ago than it keeps it.
-func (s *State) held(begun, now time.Time, r *Rules) []Gap {
+// held opens a gap if the delivery of a subscription was paused until now for
+// longer than Graph keeps what it cannot send; none if one is open already, which
+// is longer.
+func (s *State) held(now time.Time, r *Rules) []Gap {
 	if s.AskedAt.IsZero() || now.Sub(s.AskedAt) <= r.Held {
 		return nil
 	}
-	gaps := s.open(s.AskedAt, CauseHeld, fmt.Sprintf("Graph asked at %s to reauthorize it, and keeps for %s what it cannot send", s.AskedAt.Format(time.RFC3339), r.Held), now)
-	if gaps == nil {
-		return nil // a gap is open already, and longer
-	}
-	return append(gaps, s.close(s.SubscriptionID, "it ended at "+begun.Format(time.RFC3339), now.Add(-r.Held))...)
+	return s.open(s.AskedAt, CauseHeld, fmt.Sprintf("Graph asked at %s to reauthorize it, and keeps for %s what it cannot send", s.AskedAt.Format(time.RFC3339), r.Held), now)
 }
 
 // notFound notes Graph's 404: it expired, or died in silence.

@@ -91,7 +91,8 @@ func TestFinishHeldOnce(t *testing.T) {
 	}
 }
 
-// I9: so does what is deleted because nobody desires it any more.
+// I9: so does what one holds back that is deleted because nobody desires it any
+// more: to the last.
 func TestFinishDeletedWhileHeld(t *testing.T) {
 	t.Parallel()
 	w, s := living()
@@ -100,7 +101,7 @@ func TestFinishDeletedWhileHeld(t *testing.T) {
 	now := modelStart.Add(6 * time.Hour)
 	a := plan1(t, now, w, s)
 	_, gaps := renewer.Finish(renewer.Begin(s, a, now), a, renewer.Outcome{}, now, renewer.DefaultRules())
-	if a.Kind != renewer.Delete || len(gaps) != 2 || gaps[1].To.IsZero() {
+	if a.Kind != renewer.Delete || len(gaps) != 2 || !gaps[1].From.Equal(modelStart) || !gaps[1].To.Equal(now) || gaps[1].NewSubscriptionID != "" {
 		t.Errorf("%s: %+v", a.Kind, gaps)
 	}
 }

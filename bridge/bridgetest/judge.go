@@ -226,13 +226,16 @@ func (j *systemJudge) gap(w Watch, g Gap) {
 
 // held looks for the pause that g is about. It begins when Graph asks to be told
 // to go on, which is a while before it pauses, and ends where Graph has kept what
-// came since.
+// came since; or with the subscription, with which that dies.
 func (j *systemJudge) held(w Watch, g Gap) {
 	h, kept := j.histories[w], j.system.Rules.Held
 	paused := h.paused(g.Span.From, g.Span.To.Add(kept))
 	if len(paused) != 1 || paused[0].From.Sub(g.Span.From) > j.tolerance.Early {
 		j.differ("gap %v of %v is invented: %v paused; %v", g, w, paused, h)
 		return
+	}
+	if slices.ContainsFunc(h.alive, func(a graphsim.Span) bool { return a.To.Equal(paused[0].To) }) {
+		kept = 0
 	}
 	if late := g.Span.To.Add(kept).Sub(paused[0].To); late > j.tolerance.Late {
 		j.differ("gap %v of %v ends %v late: %v; %v", g, w, late, paused, h)
