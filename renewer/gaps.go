@@ -34,14 +34,14 @@ func (s *State) open(from time.Time, cause Cause, evidence string, now time.Time
 	return []Gap{s.gap("opened", evidence, now)}
 }
 
-// close ends the gap at now, if there is one, and returns its record. alive is
+// close ends the gap at end, if there is one, and returns its record. alive is
 // the subscription that lives now, "" if there is none and nobody minds.
-func (s *State) close(alive, evidence string, now time.Time) []Gap {
+func (s *State) close(alive, evidence string, end, now time.Time) []Gap {
 	if s.Gap.ID == "" {
 		return nil
 	}
 	g := s.gap("closed", evidence, now)
-	g.To, g.NewSubscriptionID = later(now, s.Gap.From), alive
+	g.To, g.NewSubscriptionID = later(end, s.Gap.From), alive
 	s.Gap = OpenGap{}
 	if !s.AskedAt.IsZero() {
 		s.AskedAt = g.To // what was lost before is on record

@@ -83,7 +83,7 @@ func (s *State) live(sub graph.Subscription, asked, now time.Time, r *Rules) []G
 	s.ExpiresAt = r.plausible(sub.ExpirationDateTime, asked, now)
 	s.Orphan = false
 	s.succeed()
-	return s.close(sub.ID, fmt.Sprintf("subscription %s %s", sub.ID, s.Proof), now)
+	return s.close(sub.ID, fmt.Sprintf("subscription %s %s", sub.ID, s.Proof), now, now)
 }
 
 // plausible returns when a subscription expires that Graph says to expire at

@@ -58,7 +58,7 @@ func Finish(s State, a Action, o Outcome, now time.Time, r Rules) (State, []Gap)
 func (s *State) end(now time.Time) []Gap {
 	s.Status, s.SubscriptionID, s.ExpiresAt = Deleted, "", time.Time{}
 	s.succeed()
-	return s.close("", "no longer desired", now)
+	return s.close("", "no longer desired", now, now)
 }
 
 // born notes a subscription that was just made as a wishes.
@@ -157,7 +157,7 @@ func (s *State) renewed(a Action, o Outcome, begun, now time.Time, r *Rules) []G
 	case o.Err == nil:
 		gaps := s.held(now, r)
 		if gaps != nil {
-			gaps = append(gaps, s.close(s.SubscriptionID, "renewed at "+begun.Format(time.RFC3339), now.Add(-r.Held))...)
+			gaps = append(gaps, s.close(s.SubscriptionID, "renewed at "+begun.Format(time.RFC3339), now.Add(-r.Held), now)...)
 		}
 		s.RenewedAt, s.AskedAt = now, time.Time{}
 		for _, c := range a.Changes {
@@ -258,5 +258,5 @@ func (s *State) read(a Action, o Outcome, begun, now time.Time, r *Rules) []Gap 
 		return nil // listed still, though its time is over: renewing it will tell
 	}
 	s.prove(begun, ByReading)
-	return s.close(sub.ID, "subscription "+sub.ID+" read", now)
+	return s.close(sub.ID, "subscription "+sub.ID+" read", now, now)
 }

@@ -33,7 +33,8 @@ func TestFinishHeld(t *testing.T) {
 			}
 			continue
 		}
-		if len(gaps) != 2 || gaps[0].GapID != gaps[1].GapID || gaps[1].Cause != renewer.CauseHeld || !gaps[1].From.Equal(asked) || gaps[1].To.Sub(asked) != tc.lost {
+		if len(gaps) != 2 || gaps[0].GapID != gaps[1].GapID || gaps[1].Cause != renewer.CauseHeld || !gaps[1].From.Equal(asked) || gaps[1].To.Sub(asked) != tc.lost ||
+			!gaps[1].RecordedAt.Equal(now) {
 			t.Errorf("after %v: %+v, want %v lost from %v on", tc.after, gaps, tc.lost, asked)
 		}
 	}

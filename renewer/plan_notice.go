@@ -51,7 +51,7 @@ func Heed(s State, n Notice, now time.Time, r Rules) (State, []Gap, bool) {
 		}
 		gaps = s.open(s.delivering(), CauseMissed, "Graph's notice missed of "+at.Format(time.RFC3339), now)
 		s.prove(at, ByNotice)
-		gaps = append(gaps, s.close(s.SubscriptionID, "the subscription lives on", at)...)
+		gaps = append(gaps, s.close(s.SubscriptionID, "the subscription lives on", at, now)...)
 	default:
 		return s, nil, false
 	}
