@@ -114,7 +114,7 @@ func TestGossipWithoutTopic(t *testing.T) {
 		if e.gauge("meetbridge_ingest_recent_ids_hearing") != 0 || e.gauge("meetbridge_ingest_recent_ids_announced_total") != 0 {
 			t.Error("announcements are said to work without their topic")
 		}
-		if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.WantedTopics("teams.", 6, 1)); err != nil {
+		if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("teams.", 6, 1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

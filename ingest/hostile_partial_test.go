@@ -66,7 +66,7 @@ func TestPartOfAPost(t *testing.T) {
 			}
 			time.Sleep(10 * time.Second)
 		}
-		if _, err := kafka.ApplyTopics(ctx, adm, kafka.WantedTopics("teams.", 6, 1)); err != nil {
+		if _, err := kafka.ApplyTopics(ctx, adm, kafka.Config{}.WantedTopics("teams.", 6, 1)); err != nil {
 			t.Fatal(err)
 		}
 		back := time.Now()

@@ -29,7 +29,7 @@ func TestTopicsThatAreMissing(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer adm.Close()
-			if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.WantedTopics("teams.", 6, 1)); err != nil {
+			if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("teams.", 6, 1)); err != nil {
 				t.Fatal(err)
 			}
 			r.StartGraph(nil) // for the key sets

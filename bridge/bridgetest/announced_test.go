@@ -51,7 +51,7 @@ func TestOnlyStoredIsAnnounced(t *testing.T) {
 		if got := s.counted("meetbridge_ingest_recent_ids_announced_total"); got != itemsAPost {
 			t.Errorf("%v ids were announced, want the %d that were stored", got, itemsAPost)
 		}
-		if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.WantedTopics("teams.", 6, 1)); err != nil {
+		if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("teams.", 6, 1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
@@ -109,7 +109,7 @@ func TestAnnouncementsGoOn(t *testing.T) {
 		if _, err := adm.DeleteTopics(t.Context(), "teams.recent-ids"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.WantedTopics("teams.", 6, 1)); err != nil {
+		if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("teams.", 6, 1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)

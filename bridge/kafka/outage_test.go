@@ -72,7 +72,7 @@ func (s *site) apply() {
 		s.t.Fatal(err)
 	}
 	defer adm.Close()
-	if _, err := kafka.ApplyTopics(context.Background(), adm, kafka.WantedTopics("teams.", 12, 1)); err != nil {
+	if _, err := kafka.ApplyTopics(context.Background(), adm, kafka.Config{}.WantedTopics("teams.", 12, 1)); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -101,7 +101,7 @@ func TestLargestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(adm.Close)
-	if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.WantedTopics("x.", 1, 1)); err != nil {
+	if _, err := kafka.ApplyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("x.", 1, 1)); err != nil {
 		t.Fatal(err)
 	}
 	noise := make([]byte, kafka.MaxRecordBytes)

@@ -1,9 +1,6 @@
 package kafka
 
-import (
-	"cmp"
-	"strconv"
-)
+import "cmp"
 
 // Sizes, in bytes.
 const (
@@ -33,16 +30,4 @@ func (c Config) maxRecord() int { return c.maxMessage() - framingBytes }
 func (c Config) maxRequest() int32 {
 	n := c.maxMessage()
 	return int32(n + min(2<<20, n/16))
-}
-
-// WantedTopics is the function of that name for brokers that take no larger
-// messages than c.MaxMessage.
-func (c Config) WantedTopics(prefix string, partitions int32, replication int16) []TopicWant {
-	wants := WantedTopics(prefix, partitions, replication)
-	for _, w := range wants {
-		if _, set := w.Configs[maxMessageConfig]; set {
-			w.Configs[maxMessageConfig] = strconv.Itoa(c.maxMessage())
-		}
-	}
-	return wants
 }

@@ -40,8 +40,8 @@ type TopicWant struct {
 // partition counts, so that records of one key have one partition number on
 // all of them (DESIGN §5), except for the topics of one partition. Last comes
 // the one that holds no records for consumers: what the replicas of ingest tell
-// each other.
-func WantedTopics(prefix string, partitions int32, replication int16) []TopicWant {
+// each other. They take messages of c.MaxMessage.
+func (c Config) WantedTopics(prefix string, partitions int32, replication int16) []TopicWant {
 	kinds := bridge.Kinds()
 	wants := make([]TopicWant, 0, len(kinds))
 	for _, k := range kinds {
@@ -51,7 +51,7 @@ func WantedTopics(prefix string, partitions int32, replication int16) []TopicWan
 			Replication: replication,
 			Single:      k.Single,
 			Configs: map[string]string{
-				maxMessageConfig:         strconv.Itoa(MaxMessageBytes),
+				maxMessageConfig:         strconv.Itoa(c.maxMessage()),
 				"message.timestamp.type": "CreateTime", // ours says when it occurred
 				"cleanup.policy":         "delete",
 				"retention.ms":           milliseconds(retention(k.Kind)),

@@ -17,7 +17,7 @@ import (
 
 func TestWantedTopics(t *testing.T) {
 	t.Parallel()
-	wants := kafka.WantedTopics("teams.", 12, 3)
+	wants := kafka.Config{}.WantedTopics("teams.", 12, 3)
 	if len(wants) != len(bridge.Kinds())+1 {
 		t.Fatalf("%d topics are wanted, want one for each of %d kinds and that of recent ids", len(wants), len(bridge.Kinds()))
 	}
@@ -45,7 +45,7 @@ func TestWantedTopics(t *testing.T) {
 			t.Errorf("%s: %d partitions, %v; want %d, policy %s, retention %q", w.Topic, w.Partitions, w.Configs, partitions, policy, retention)
 		}
 	}
-	if _, ok := kafka.WantedTopics("", 1, -1)[0].Configs["min.insync.replicas"]; ok {
+	if _, ok := (kafka.Config{}).WantedTopics("", 1, -1)[0].Configs["min.insync.replicas"]; ok {
 		t.Error("the brokers' default of replicas comes with a minimum of ours")
 	}
 }
@@ -59,7 +59,7 @@ func newTopics(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *kadm.Client, [
 		t.Fatal(err)
 	}
 	t.Cleanup(adm.Close)
-	return cluster, adm, kafka.WantedTopics("teams.", 12, 1)
+	return cluster, adm, kafka.Config{}.WantedTopics("teams.", 12, 1)
 }
 
 // lines returns the changes as people see them.
@@ -115,7 +115,7 @@ func TestTopicsFromNothing(t *testing.T) {
 	if done, err := kafka.ApplyTopics(t.Context(), adm, wants); err != nil || len(done) != 0 {
 		t.Errorf("a second ApplyTopics() = %q, %v; want nothing", lines(done), err)
 	}
-	if err := kafka.VerifyTopics(t.Context(), adm, kafka.WantedTopics("teams.", 0, 0)); err != nil {
+	if err := kafka.VerifyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("teams.", 0, 0)); err != nil {
 		t.Errorf("VerifyTopics() of any number of partitions = %v", err)
 	}
 }
@@ -192,7 +192,7 @@ func TestTopicPartitions(t *testing.T) {
 				opts = append(opts, kfake.SeedTopics(n, topic))
 			}
 			_, adm, _ := newTopics(t, opts...)
-			done, err := kafka.ApplyTopics(t.Context(), adm, kafka.WantedTopics("teams.", tt.partitions, 1))
+			done, err := kafka.ApplyTopics(t.Context(), adm, kafka.Config{}.WantedTopics("teams.", tt.partitions, 1))
 			if len(tt.want) == 0 && err != nil {
 				t.Errorf("ApplyTopics() = %v", err)
 			}

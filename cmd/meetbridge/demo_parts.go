@@ -90,7 +90,7 @@ func (d *demo) beginKafka(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if _, err := kafka.ApplyTopics(ctx, kadm.NewClient(client), kafka.WantedTopics(demoPrefix, demoPartitions, -1)); err != nil {
+	if _, err := kafka.ApplyTopics(ctx, kadm.NewClient(client), d.where.kafka.WantedTopics(demoPrefix, demoPartitions, -1)); err != nil {
 		return err
 	}
 	d.watcher, err = watch(ctx, d.t, d.where, d.cmd.JSON)

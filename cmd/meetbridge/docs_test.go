@@ -191,7 +191,7 @@ func cell(s string) string {
 
 func topicsTable() string {
 	wants := map[string]kafka.TopicWant{}
-	for _, w := range kafka.WantedTopics("teams.", 12, -1) {
+	for _, w := range (kafka.Config{}).WantedTopics("teams.", 12, -1) {
 		wants[w.Topic] = w
 	}
 	var b strings.Builder
