@@ -20,11 +20,10 @@ func (c Config) Explain(err error) error {
 	if _, done := errors.AsType[*explained](err); done || err == nil {
 		return err
 	}
-	word := c.suspect(err)
-	if word == "" || strings.Contains(err.Error(), "our user ") { // which says more
-		return err
+	if word := c.suspect(err); word != "" {
+		return &explained{word, err}
 	}
-	return &explained{word, err}
+	return err
 }
 
 // explained is an error that names the setting to look at.
@@ -64,13 +63,13 @@ func (c Config) suspect(err error) string {
 	return c.suspectSilence(err)
 }
 
-// needs returns, in brackets, that our user needs the permission, if err says that
-// it lacks one.
-func needs(err error, permission string) string {
+// needs returns err explained: that our user needs the permission there, if it says
+// that it lacks one.
+func needs(err error, permission string) error {
 	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) {
-		return " (our user needs " + permission + " there)"
+		return &explained{"our user needs " + permission + " there", err}
 	}
-	return ""
+	return err
 }
 
 // certificateAlerts are the words of crypto/tls for what a broker says of the

@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		{"no login wanted", kafka.Config{SASL: "plain"}, kerr.IllegalSaslState, "leave --kafka-sasl out"},
 		{"group", kafka.Config{}, kerr.GroupAuthorizationFailed, "lacks Read on a consumer group"},
 		{"transactional id", kafka.Config{}, kerr.TransactionalIDAuthorizationFailed, "lacks Write on a transactional id"},
-		{"said better", kafka.Config{}, fmt.Errorf("our user may not see topic t: %w", kerr.TopicAuthorizationFailed), ""},
+		{"said already", kafka.Config{}, fmt.Errorf("read topic t: %w", kafka.Config{}.Explain(kerr.TopicAuthorizationFailed)), ""},
 		{"alert, no certificate", kafka.Config{TLS: true}, errors.New("remote error: tls: certificate required"), "give --kafka-cert and --kafka-key ("},
 		{"alert, a wrong one", kafka.Config{TLS: true, Cert: "c"}, errors.New("remote error: tls: bad certificate"), "check --kafka-cert and --kafka-key ("},
 		{"alert of another kind", kafka.Config{TLS: true}, errors.New("remote error: tls: internal error"), ""},

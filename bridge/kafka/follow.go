@@ -48,7 +48,7 @@ func Follow(ctx context.Context, c Config, topic string, since time.Time, log *s
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			return c.Explain(fmt.Errorf("read topic %s%s: %w", e.Topic, needs(e.Err, "Read"), e.Err))
+			return c.Explain(fmt.Errorf("read topic %s: %w", e.Topic, needs(e.Err, "Read")))
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()

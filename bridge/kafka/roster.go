@@ -167,7 +167,7 @@ func describedGroup(groups kadm.DescribedGroups, group string) (kadm.DescribedGr
 	case errors.Is(err, kerr.GroupIDNotFound): // what Kafka 4 says; before, it was a group that is dead
 		return kadm.DescribedGroup{Group: group, State: "Dead"}, nil
 	case err != nil:
-		return kadm.DescribedGroup{}, fmt.Errorf("describe group %s (our user needs Describe on it): %w", group, err)
+		return kadm.DescribedGroup{}, fmt.Errorf("describe group %s: %w", group, needs(err, "Describe"))
 	}
 	return g, nil
 }

@@ -55,7 +55,7 @@ func Scan(ctx context.Context, c Config, topics []ScanTopic, log *slog.Logger, e
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			return c.Explain(fmt.Errorf("read topic %s to its end%s: %w", e.Topic, needs(e.Err, "Read"), e.Err))
+			return c.Explain(fmt.Errorf("read topic %s to its end: %w", e.Topic, needs(e.Err, "Read")))
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
@@ -132,7 +132,7 @@ func Describe(ctx context.Context, c Config, topics []string, log *slog.Logger) 
 	}
 	configs, err := adm.DescribeTopicConfigs(ctx, topics...)
 	if err != nil {
-		return nil, c.Explain(fmt.Errorf("read the settings of topics %s%s: %w", strings.Join(topics, ", "), needs(err, "DescribeConfigs"), err))
+		return nil, c.Explain(fmt.Errorf("read the settings of topics %s: %w", strings.Join(topics, ", "), needs(err, "DescribeConfigs")))
 	}
 	infos := map[string]TopicInfo{}
 	for _, topic := range topics {

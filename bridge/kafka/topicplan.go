@@ -123,7 +123,7 @@ func listTopics(ctx context.Context, adm *kadm.Client, topics []string) (kadm.To
 			}
 		}
 		if len(hidden) > 0 {
-			return nil, fmt.Errorf("our user may not see topic %s: grant it Describe there: %w", strings.Join(hidden, ", "), err)
+			return nil, &explained{"our user may not see topic " + strings.Join(hidden, ", ") + ": grant it Describe there", err}
 		}
 	}
 	return nil, fmt.Errorf("list topics: %w", err)
