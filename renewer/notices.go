@@ -55,8 +55,8 @@ type feed struct {
 }
 
 // openFeed returns the notices from where the shard's last leader left off, or
-// of the last maxAge where none ever did: no subscription that lives is older.
-func openFeed(ctx context.Context, j *journal, shard int32, maxAge time.Duration) (*feed, error) {
+// of the last three days where none ever did: no subscription that lives is older.
+func openFeed(ctx context.Context, j *journal, shard int32) (*feed, error) {
 	f := &feed{
 		journal: j, shard: shard, group: fmt.Sprintf("%srenewer-notices-%d", j.prefix, shard),
 		out: make(chan []received), heeded: map[int32]int64{}, behind: map[int32]int64{}, caughtUp: make(chan struct{}),
@@ -71,7 +71,7 @@ func openFeed(ctx context.Context, j *journal, shard int32, maxAge time.Duration
 	if err != nil {
 		return nil, fmt.Errorf("set up kafka client: %w", err)
 	}
-	from, err := f.begin(ctx, maxAge)
+	from, err := f.begin(ctx)
 	if err != nil {
 		f.client.Close()
 		return nil, err
@@ -80,9 +80,9 @@ func openFeed(ctx context.Context, j *journal, shard int32, maxAge time.Duration
 	return f, nil
 }
 
-func (f *feed) begin(ctx context.Context, maxAge time.Duration) (map[int32]kgo.Offset, error) {
+func (f *feed) begin(ctx context.Context) (map[int32]kgo.Offset, error) {
 	adm, topic := kadm.NewClient(f.client), f.topic(bridge.Lifecycle)
-	recent, err := adm.ListOffsetsAfterMilli(ctx, time.Now().Add(-maxAge).UnixMilli(), topic)
+	recent, err := adm.ListOffsetsAfterMilli(ctx, time.Now().Add(-teamsLifetime).UnixMilli(), topic)
 	if err = errors.Join(err, recent.Error()); err != nil {
 		return nil, fmt.Errorf("find recent notices in topic %s: %w", topic, f.kafka.Explain(err))
 	}

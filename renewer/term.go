@@ -91,7 +91,7 @@ func (r *Renewer) term(ctx context.Context, lease *Lease) error {
 	if err != nil {
 		return err
 	}
-	feed, err := openFeed(opening, j, lease.Partition, teamsLifetime)
+	feed, err := openFeed(opening, j, lease.Partition)
 	if err != nil {
 		return err
 	}
