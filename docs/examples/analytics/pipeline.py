@@ -15,11 +15,11 @@ import uuid
 import duckdb
 import pyarrow
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 import plots
+import registry
 import reports
 
 HERE = pathlib.Path(__file__).parent
@@ -35,26 +35,13 @@ TABLES = {
 BATCH = 20_000  # records of one transaction
 
 
-class Trouble(Exception):
-    """Something that whoever started this can mend, as its text says."""
-
-
-def ask(registry):
-    """Asks the registry for something, so that one that is away is known before all else."""
-    try:
-        SchemaRegistryClient({"url": registry}).get_subjects()
-    except Exception as e:  # of whichever HTTP library the client has
-        raise Trouble(f"the schema registry at {registry} cannot be asked: correct --registry, or start it ({e})") from e
-
-
 class Topics:
     """Reads the topics from where the database stopped to what is their end now."""
 
-    def __init__(self, db, brokers, registry, prefix):
+    def __init__(self, db, brokers, registry_url, prefix):
         self.db = db
         self.names = {prefix + topic: table for topic, table in TABLES.items()}
-        ask(registry)
-        self.decode = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+        self.decode = AvroDeserializer(registry.client(registry_url), conf=registry.SUBJECTS)
         self.consumer = Consumer({
             "bootstrap.servers": brokers,
             "group.id": "meetbridge-analytics",  # never used: the database keeps the offsets
@@ -73,12 +60,12 @@ class Topics:
         begin = []
         for topic in self.names:
             if topic not in known:
-                raise Trouble(f"there is no topic {topic}: make it with meetbridge topics apply, or name another --prefix")
+                raise registry.Trouble(f"there is no topic {topic}: make it with meetbridge topics apply, or name another --prefix")
             for partition in known[topic].partitions:
                 first, end = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
                 next_ = kept.get((topic, partition), first)
                 if next_ > end:
-                    raise Trouble(f"{topic} ends at {end} of partition {partition}, and {next_} was read before: was it made anew? Then begin with another --out")
+                    raise registry.Trouble(f"{topic} ends at {end} of partition {partition}, and {next_} was read before: was it made anew? Then begin with another --out")
                 if next_ < first:
                     print(f"{topic}: Kafka has deleted {first - next_} records of partition {partition} that were not read")
                     self.db.execute("INSERT INTO missed VALUES (?, ?, ?, ?, now()::TIMESTAMP)", [topic, partition, next_, first])
@@ -167,7 +154,7 @@ def main():
     a = p.parse_args()
     try:
         bring_up_to_date(a)
-    except Trouble as e:
+    except registry.Trouble as e:
         p.exit(2, f"{e}\n")
     except (KafkaException, TimeoutError) as e:
         p.exit(2, f"Kafka at {a.brokers} cannot be read: correct --brokers, or start it ({e})\n")

@@ -15,9 +15,11 @@ import random
 import uuid
 
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry import SchemaRegistryError
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+
+import registry
 
 TENANT = "3f1c6c0e-52a8-4d6c-9a55-0f7f7d6f3b10"
 PEOPLE = [
@@ -195,27 +197,13 @@ class Day:
         self.truth["webinars"][key] = registered, len(people), sum(people.values()) / 60 / len(people), lost
 
 
-class Trouble(Exception):
-    """Something that whoever started this can mend, as its text says."""
-
-
-def ask(registry):
-    """Asks the registry for something, so that one that is away is known before all else."""
-    try:
-        SchemaRegistryClient({"url": registry}).get_subjects()
-    except Exception as e:  # of whichever HTTP library the client has
-        raise Trouble(f"the schema registry at {registry} cannot be asked: correct --registry, or start it ({e})") from e
-
-
-def write(day, brokers, registry, prefix):
+def write(day, brokers, registry_url, prefix):
     """Puts the day's records into the topics, in the order of their arrival."""
     producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random", "enable.idempotence": True, "enable.metrics.push": False})
-    ask(registry)
-    client = SchemaRegistryClient({"url": registry})
-    encode = AvroSerializer(client, conf={"auto.register.schemas": False, "use.latest.version": True})
+    encode = AvroSerializer(registry.client(registry_url), conf={"auto.register.schemas": False, "use.latest.version": True, **registry.SUBJECTS})
     known = producer.list_topics(timeout=10).topics
     if missing := {prefix + topic for topic, *_ in day.records} - set(known):
-        raise Trouble(f"there is no topic {', '.join(sorted(missing))}: make it with meetbridge topics apply, or name another --prefix")
+        raise registry.Trouble(f"there is no topic {', '.join(sorted(missing))}: make it with meetbridge topics apply, or name another --prefix")
     for topic, key, at, value in sorted(day.records, key=lambda r: r[2]):
         name = prefix + topic
         producer.produce(name, key=key, value=encode(value, SerializationContext(name, MessageField.VALUE)), timestamp=int(at.timestamp() * 1000))
@@ -235,7 +223,7 @@ def main():
     day = Day(yesterday)
     try:
         write(day, a.brokers, a.registry, a.prefix)
-    except Trouble as e:
+    except registry.Trouble as e:
         p.exit(2, f"{e}\n")
     except (KafkaException, TimeoutError) as e:
         p.exit(2, f"Kafka at {a.brokers} cannot be written: correct --brokers, or start it ({e})\n")

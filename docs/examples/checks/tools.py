@@ -17,7 +17,7 @@ class Absent(Exception):
     """What a check needs cannot be had here."""
 
 
-def run(*command, timeout=120):
+def run(*command, timeout=240):
     """Runs a command and returns what it printed."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout)
     if done.returncode:

@@ -16,12 +16,16 @@ class Trouble(Exception):
     """Something that whoever started this can mend, as its text says."""
 
 
-def ask(registry):
-    """Asks the registry for something, so that one that is away is known before all else."""
+def decoder(registry):
+    """Returns what decodes values with the registry's schemas. It is asked for something at
+    once, so that one that is away is known before all else."""
+    client = SchemaRegistryClient({"url": registry, "timeout": 10})  # s; without it one lost answer is waited for without end
     try:
-        SchemaRegistryClient({"url": registry}).get_subjects()
+        client.get_subjects()
     except Exception as e:  # of whichever HTTP library the client has
         raise Trouble(f"the schema registry at {registry} cannot be asked: correct its URL, or start it ({e})") from e
+    # Without the type, each topic's subject is asked for first, which other registries than Confluent's do not know.
+    return AvroDeserializer(client, conf={"subject.name.strategy.type": "TOPIC"})
 
 
 def records(brokers, registry, topics):
@@ -33,8 +37,7 @@ def records(brokers, registry, topics):
         "enable.partition.eof": True,
         "enable.metrics.push": False,
     })
-    ask(registry)
-    decode = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+    decode = decoder(registry)
     known = consumer.list_topics(timeout=10).topics
     if missing := [topic for topic in topics if topic not in known]:
         raise Trouble(f"there is no topic {', '.join(missing)}: there are {', '.join(sorted(t for t in known if t[0] != '_'))}")
