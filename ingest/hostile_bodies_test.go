@@ -11,6 +11,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alecthomas/units"
+
+	"meetbridge/ingest"
 )
 
 // Bodies that are no notification collection get the answer of DESIGN §3 and
@@ -168,7 +172,10 @@ func TestHostileLargeItems(t *testing.T) {
 // longer than the limit is not read to its end.
 func TestHostileSizes(t *testing.T) {
 	t.Parallel()
-	e := newEdge(t, nil, basicOnly)
+	e := newEdge(t, nil, func(c *ingest.Config) {
+		basicOnly(c)
+		c.MaxBody = units.MiB // that the limit comes before the budget, however busy the machine is
+	})
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	_, _ = z.Write(bytes.Repeat([]byte(" "), 64<<20))
