@@ -18,7 +18,7 @@ type Item struct {
 	LifecycleEvent   string            // non-empty: a lifecycle notice
 	Resource         string            //
 	ExpirationTime   string            // subscriptionExpirationDateTime as sent
-	ResourceData     jsontext.Value    // as sent
+	ResourceData     string            // JSON, as sent; "" for null
 	EncryptedContent *EncryptedContent // nil: a basic notification
 
 	Raw jsontext.Value // the item exactly as received

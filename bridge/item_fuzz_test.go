@@ -60,7 +60,7 @@ func FuzzDecodeItem(f *testing.F) {
 		if c, w := it.EncryptedContent, want.EncryptedContent; (c == nil) != (w == nil) || c != nil && *c != bridge.EncryptedContent(*w) {
 			t.Fatalf("%q: encryptedContent %v, want %v", raw, c, w)
 		}
-		if string(it.ResourceData) != string(want.ResourceData) && string(want.ResourceData) != "null" {
+		if it.ResourceData != string(want.ResourceData) && string(want.ResourceData) != "null" {
 			t.Fatalf("%q: resourceData %s, want %s", raw, it.ResourceData, want.ResourceData)
 		}
 		want.EncryptedContent, want.ResourceData, got.ResourceData = nil, nil, nil

@@ -38,8 +38,9 @@ func (r *itemReader) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			case bit == 0 || d.PeekKind() == 'n':
 				return d.SkipValue()
 			case bit == bitResourceData:
-				var err error
-				r.item.ResourceData, err = r.value(d, func() error { return r.resource(d) })
+				data, err := r.value(d, func() error { return r.resource(d) })
+				end := int(d.InputOffset())
+				r.item.ResourceData = r.text[end-len(data) : end]
 				return err
 			default:
 				r.item.EncryptedContent = &r.content

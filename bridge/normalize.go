@@ -37,7 +37,7 @@ func Normalize(it *Item, payload []byte, receivedAt time.Time, rules Rules) (Rec
 	}
 	in := &input{text: payload, rich: payload != nil, change: strings.ToLower(it.ChangeType), data: it.data}
 	if !in.rich && (in.data.more || in.data.odd) {
-		in.text = it.ResourceData // else there is nothing in it that was not read
+		in.text = []byte(it.ResourceData) // else there is nothing in it that was not read
 	}
 	in.resolve(it.Resource)
 
@@ -59,7 +59,7 @@ func Normalize(it *Item, payload []byte, receivedAt time.Time, rules Rules) (Rec
 	}
 	switch {
 	case !in.rich:
-		e.ResourceData = asText(it.ResourceData)
+		e.ResourceData = optional(&it.ResourceData)
 	case !rules.DropPayload:
 		e.Payload = asText(payload)
 	}
