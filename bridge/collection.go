@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -40,15 +41,17 @@ type Decoded struct {
 
 // Decode returns the items and tokens in the body of a POST, or an error of
 // DecodeCollection. It keeps body, which the caller must not change afterwards.
-//
-// It reads everything at once, as strictly as DecodeItem. Only where something is
-// not as it should be does it begin again and look at each item by itself, so that
-// one bad item stays one.
 func Decode(body []byte) (items []Decoded, tokens []string, err error) {
-	all := collectionReader{body: body, strict: true}
-	if json.Unmarshal(body, &all) == nil {
-		return all.decoded, all.collection.Tokens, nil
+	q := quick{body: body, text: unsafe.String(unsafe.SliceData(body), len(body))}
+	if items, tokens, ok := q.collection(); ok {
+		return items, tokens, nil
 	}
+	return decodeAny(body)
+}
+
+// decodeAny is Decode for whatever comes: it looks at each item by itself, so that
+// one bad item stays one.
+func decodeAny(body []byte) (items []Decoded, tokens []string, err error) {
 	c, err := DecodeCollection(body)
 	if err != nil {
 		return nil, nil, err
@@ -77,9 +80,6 @@ type collectionReader struct {
 	collection Collection
 	body       []byte
 	seen       bool // "value" was there
-
-	strict  bool // decode the items, too, and none may be bad
-	decoded []Decoded
 }
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
@@ -121,9 +121,6 @@ func (r *collectionReader) member(d *jsontext.Decoder, name string) (err error) 
 			return fmt.Errorf("%w: value stands twice", ErrNotCollection)
 		}
 		r.seen = true
-		if r.strict {
-			return r.items(d)
-		}
 		r.collection.Items, err = readArray(d, r.body)
 		return err
 	case strings.EqualFold(name, "validationTokens") && d.PeekKind() == '[':
@@ -135,28 +132,6 @@ func (r *collectionReader) member(d *jsontext.Decoder, name string) (err error) 
 	default:
 		return d.SkipValue()
 	}
-}
-
-// items decodes the elements of the array that comes next.
-func (r *collectionReader) items(d *jsontext.Decoder) error {
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != ']' {
-		item := newItemReader(r.body)
-		if err := item.UnmarshalJSONFrom(d); err != nil {
-			return err
-		}
-		if item.item.SubscriptionID == "" {
-			return errNoSubscription
-		}
-		if len(r.decoded) == MaxItems {
-			return ErrTooManyItems
-		}
-		r.decoded = append(r.decoded, Decoded{Item: &item.item})
-	}
-	_, err := d.ReadToken()
-	return err
 }
 
 // readArray returns the elements of the array that comes next, as parts of body.
