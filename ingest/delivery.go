@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,14 +24,15 @@ func (d *delivery) join(other *delivery) { d.joined = append(d.joined, other) }
 // of them is settled; whoever answers may have gone by then (the budget ended),
 // so nothing here may assume that somebody still listens.
 type post struct {
-	ticket *ticket
-	open   atomic.Int64 // items not settled, plus one while more may come
-	failed atomic.Bool  // some item is not in Kafka
-	done   chan struct{}
+	ticket  *ticket
+	arrived time.Time
+	open    atomic.Int64 // items not settled, plus one while more may come
+	failed  atomic.Bool  // some item is not in Kafka
+	done    chan struct{}
 }
 
-func newPost(t *ticket) *post {
-	p := &post{ticket: t, done: make(chan struct{})}
+func newPost(t *ticket, arrived time.Time) *post {
+	p := &post{ticket: t, arrived: arrived, done: make(chan struct{})}
 	p.open.Store(1)
 	return p
 }
@@ -51,9 +53,9 @@ func (p *post) settle(acknowledged bool) {
 }
 
 // wait returns true when p is done, false if the deadline comes first.
-func (p *post) wait(deadline time.Time) bool {
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
+func (p *post) wait(deadline time.Time, timers *timers) bool {
+	timer := timers.start(time.Until(deadline))
+	defer timers.stop(timer)
 	select {
 	case <-p.done:
 		return true
@@ -67,4 +69,23 @@ func (p *post) close() {
 	if p.open.Add(-1) == 0 {
 		close(p.done)
 	}
+}
+
+// timers are those that are not running: every POST needs one, and a new one is
+// three allocations.
+type timers struct{ idle sync.Pool }
+
+// start returns a timer that fires once, d from now.
+func (t *timers) start(d time.Duration) *time.Timer {
+	if timer, ok := t.idle.Get().(*time.Timer); ok {
+		timer.Reset(d)
+		return timer
+	}
+	return time.NewTimer(d)
+}
+
+// stop takes timer back; its channel is empty afterwards.
+func (t *timers) stop(timer *time.Timer) {
+	timer.Stop()
+	t.idle.Put(timer)
 }

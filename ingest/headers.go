@@ -25,12 +25,14 @@ const eventIDHeader = "ce_id"
 // record that held it twice would be too large even for the quarantine.
 const maxHeader = 8 << 10
 
-// headers returns the record's headers: CloudEvents 1.0, Kafka binding, binary
-// mode, and the W3C trace context of the POST that it came with. What is longer
-// than maxHeader stands in the value only.
-func headers(it *bridge.Item, rec bridge.Record, traceparent string) []kgo.RecordHeader {
-	h := make([]kgo.RecordHeader, 0, 8)
-	room := make([]byte, 0, 288+min(len(it.Resource), maxHeader)) // of all values: one allocation instead of eight
+// keyAndHeaders returns the record's key and its headers: CloudEvents 1.0, Kafka
+// binding, binary mode, and the W3C trace context of the POST that it came with.
+// What is longer than maxHeader stands in the value only.
+func keyAndHeaders(it *bridge.Item, rec *bridge.Record, traceparent string) (key []byte, h []kgo.RecordHeader) {
+	h = make([]kgo.RecordHeader, 0, 8)
+	room := make([]byte, 0, 288+len(rec.Key)+min(len(it.Resource), maxHeader)) // of everything: one allocation instead of nine
+	room = append(room, rec.Key...)
+	key = room[:len(room):len(room)]
 	add := func(key string, value ...string) {
 		n := 0
 		for _, v := range value {
@@ -58,11 +60,11 @@ func headers(it *bridge.Item, rec bridge.Record, traceparent string) []kgo.Recor
 	add("ce_time", string(when(rec).UTC().AppendFormat(at[:0], time.RFC3339Nano)))
 	add("content-type", contentType)
 	add("traceparent", traceparent)
-	return h
+	return key, h
 }
 
 // when returns when rec's event was: as its payload says, else when we heard.
-func when(rec bridge.Record) time.Time {
+func when(rec *bridge.Record) time.Time {
 	if rec.OccurredAt.IsZero() {
 		return rec.ReceivedAt
 	}

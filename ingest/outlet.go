@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/time/rate"
 
 	"meetbridge/bridge"
@@ -42,7 +43,8 @@ type outgoing struct {
 	verdict    token.Verdict
 	record     bridge.Record
 	trace      string
-	described  bool // record holds a description instead of the item
+	described  bool       // record holds a description instead of the item
+	sent       kgo.Record // the producer's until done is called
 }
 
 // produce hands rec to Kafka unless it is there or on its way already.
@@ -62,7 +64,7 @@ func (o *outlet) claimAndSend(g *outgoing) {
 			return
 		}
 		g.key = id(u)
-		seen, joined := g.memory.claim(g.key, &g.delivery, time.Now())
+		seen, joined := g.memory.claim(g.key, &g.delivery, g.post.arrived)
 		if seen {
 			o.recognise(g)
 			g.outcome = bridge.Duplicate
@@ -81,14 +83,15 @@ func (o *outlet) claimAndSend(g *outgoing) {
 // dies here makes Graph send again; one that dies after the acknowledgement but
 // before the answer makes a duplicate with the same event id.
 func (o *outlet) send(g *outgoing) {
-	r, err := o.encode(g.work.item, g.record, g.trace)
+	var err error
+	g.sent, err = o.encode(g.work.item, &g.record, g.trace)
 	switch {
 	case errors.Is(err, errUnavailable):
 		o.done(g, err)
 	case err != nil:
 		o.fail(g, err)
 	default:
-		o.producer.Produce(r, func(err error) { o.done(g, err) })
+		o.producer.Produce(&g.sent, func(err error) { o.done(g, err) })
 	}
 }
 
@@ -122,7 +125,7 @@ func (o *outlet) done(g *outgoing, err error) {
 		return
 	}
 	if err != nil {
-		topic := o.prefix + g.record.Kind.Topic()
+		topic := o.topics[g.record.Kind]
 		if errors.Is(err, kafka.ErrBusy) || errors.Is(err, errUnavailable) {
 			o.busy.Do(func() { o.log.Warn("records not produced, Graph sends them again", "topic", topic, "error", err) })
 		} else {

@@ -25,6 +25,7 @@ type pipeline struct {
 	opener       *opener
 	rules        bridge.Rules
 	out          *outlet
+	timers       timers
 	metrics      *metrics
 	log          *slog.Logger
 }
@@ -66,10 +67,10 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 	}
 	lap(stageProve)
 
-	p.open(items, deadline)
+	p.open(items, arrived, deadline)
 	lap(stageOpen)
 
-	post := newPost(ticket)
+	post := newPost(ticket, arrived)
 	trace := traceparent(ctx)
 	unopened := false
 	for i := range items {
@@ -84,7 +85,7 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 	lap(stageRecord)
 
 	handed := time.Now()
-	if !post.wait(deadline) {
+	if !post.wait(deadline, &p.timers) {
 		p.out.kafka.missed(handed)
 		return errUnavailable
 	}
@@ -155,9 +156,8 @@ func (p *pipeline) mayBeOurs(w *work, tokens []string, now time.Time) bool {
 }
 
 // open decrypts the sealed items that were proven and are not in Kafka yet.
-func (p *pipeline) open(items []work, deadline time.Time) {
+func (p *pipeline) open(items []work, arrived, deadline time.Time) {
 	var todo []*work
-	now := time.Now()
 	for i := range items {
 		w := &items[i]
 		if w.err != nil || !w.item.Rich() {
@@ -167,11 +167,13 @@ func (p *pipeline) open(items []work, deadline time.Time) {
 		w.digest = id(sum[:16])
 		// Each sealing has a fresh key, so equal bytes are a repetition of that
 		// very delivery, and need not be opened again to be recognised.
-		if w.known = p.out.recent.seen(w.digest, now); !w.known {
+		if w.known = p.out.recent.seen(w.digest, arrived); !w.known {
 			todo = append(todo, w)
 		}
 	}
-	p.opener.open(todo, deadline)
+	if len(todo) > 0 {
+		p.opener.open(todo, deadline)
+	}
 }
 
 // record hands w's record, or its quarantine record, to the outlet.

@@ -125,12 +125,12 @@ func TestRecogniseSealed(t *testing.T) {
 	now := time.Now()
 	o := &outlet{recent: newRecent(10, now), metrics: newMetrics(prometheus.NewRegistry())}
 	o.recent.learn([]id{key(1)}, true, now)
-	p := newPost((&admission{maxRequests: 1, maxBytes: 1}).newTicket())
+	p := newPost((&admission{maxRequests: 1, maxBytes: 1}).newTicket(), time.Now())
 	p.expect()
 	rec := bridge.Record{Kind: bridge.Chat, EventID: uuid.UUID(key(1)).String()}
 	o.produce(p, &work{item: &bridge.Item{}, digest: key(2)}, rec, true, token.Verdict{}, "")
 	p.close()
-	if !p.wait(now.Add(time.Second)) || p.failed.Load() {
+	if !p.wait(now.Add(time.Second), &timers{}) || p.failed.Load() {
 		t.Error("what Kafka holds is produced again")
 	}
 	if !o.recent.seen(key(2), now) {

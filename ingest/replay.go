@@ -140,7 +140,7 @@ func newReplay(cfg ReplayConfig, log *slog.Logger) (*replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.encoder = &encoder{prefix: cfg.TopicPrefix, codec: codec}
+	r.encoder = newEncoder(cfg.TopicPrefix, codec)
 	return r, nil
 }
 
@@ -284,7 +284,7 @@ func (r *replay) produce(ctx context.Context, all []*candidate, each func(Replay
 		n, bytes := 0, 0
 		for _, c := range all {
 			if c.Outcome == ReplayWould {
-				k, err := r.encoder.encode(c.item, c.record, trace)
+				k, err := r.encoder.encode(c.item, &c.record, trace)
 				if err != nil {
 					return fmt.Errorf("encode record of %s: %w", c.EventID, err)
 				}
@@ -292,7 +292,7 @@ func (r *replay) produce(ctx context.Context, all []*candidate, each func(Replay
 				if len(batch) == transactionRecords || len(batch) > 0 && alone {
 					break
 				}
-				batch, bytes = append(batch, k), bytes+len(k.Value)
+				batch, bytes = append(batch, &k), bytes+len(k.Value)
 			}
 			n++
 			if bytes > largeRecord && len(batch) == 1 {

@@ -98,7 +98,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Server, err erro
 		return nil, err
 	}
 	s.outlet = &outlet{
-		encoder:  &encoder{prefix: cfg.TopicPrefix, codec: codec},
+		encoder:  newEncoder(cfg.TopicPrefix, codec),
 		producer: producer, kafka: &pulse{buffered: producer.Buffered, log: log},
 		recent: newRecent(cfg.RecentIDs, time.Now()), strange: newRecent(cfg.RecentIDs/strangeShare, time.Now()),
 		forged: rate.NewLimiter(rate.Limit(cfg.QuarantineRate), 64*int(cfg.QuarantineRate)), metrics: m, log: log, busy: rate.Sometimes{Interval: time.Minute},
