@@ -54,17 +54,21 @@ func (p *scanner) slashes() (n, depth int) {
 
 // words moves past characters that mean nothing to the structure.
 func (p *scanner) words() {
-	for p.i < len(p.s) && isWord(p.s[p.i]) {
-		p.i++
+	s, i := p.s, p.i // for the loop to run in registers
+	for i < len(s) && isWord(s[i]) {
+		i++
 	}
+	p.i = i
 }
 
 // plain moves past characters of a quoted value, of which only a quote means
 // something, and what may be one in disguise.
 func (p *scanner) plain() {
-	for p.i < len(p.s) && p.s[p.i] != '\'' && p.s[p.i] != '%' {
-		p.i++
+	s, i := p.s, p.i
+	for i < len(s) && s[i] != '\'' && s[i] != '%' {
+		i++
 	}
+	p.i = i
 }
 
 // spaces moves past spaces; a plus sign is one in queries only.
