@@ -14,7 +14,7 @@ const (
 	// with sealed items are refused at once: what waits longer would take its
 	// answer towards the second in which Graph begins to look askance, and with
 	// everything late nothing more is answered than with the surplus refused.
-	longestQueue = 400 * time.Millisecond
+	longestQueue = 300 * time.Millisecond
 	// firstGuess is what opening an item takes until one was opened: the private-key
 	// operation of 2,048 bits with Go's library.
 	firstGuess = time.Millisecond
@@ -27,7 +27,7 @@ type opener struct {
 	ring   func() *sealed.Ring
 	slots  chan struct{} // one token for each operation under way
 	queued atomic.Int64  // items that wait for a slot or have one
-	cost   atomic.Int64  // of one operation lately, ns
+	cost   atomic.Int64  // how long an item had its slot lately, ns
 }
 
 func newOpener(ring func() *sealed.Ring, atOnce int) *opener {
@@ -71,12 +71,12 @@ func (o *opener) one(w *work, deadline time.Time) {
 	defer o.queued.Add(-1)
 	o.slots <- struct{}{} // each holder lets go within an operation's time
 	defer func() { <-o.slots }()
+	begun := time.Now()
 	// Behind all that can run now: reading a POST, answering one, a batch for Kafka
 	// take microseconds each, and would otherwise wait for whole operations at each
 	// of their steps, since whoever hands on a slot hands on the processor with it.
 	runtime.Gosched()
-	begun := time.Now()
-	if !begun.Before(deadline) {
+	if !time.Now().Before(deadline) {
 		w.err = errUnavailable
 		return
 	}
