@@ -26,6 +26,7 @@ func (d *delivery) join(other *delivery) { d.joined = append(d.joined, other) }
 type post struct {
 	ticket  *ticket
 	arrived time.Time
+	batch   []*outgoing  // encoded, and not handed to Kafka's client yet; the handler's alone
 	open    atomic.Int64 // items not settled, plus one while more may come
 	failed  atomic.Bool  // some item is not in Kafka
 	done    chan struct{}

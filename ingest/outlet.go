@@ -56,6 +56,8 @@ func (o *outlet) produce(post *post, w *work, rec bridge.Record, repeatable bool
 	o.claimAndSend(g)
 }
 
+// claimAndSend sends g, together with what else its POST holds, unless it is in
+// Kafka or on its way already.
 func (o *outlet) claimAndSend(g *outgoing) {
 	if g.repeatable {
 		u, err := uuid.Parse(g.record.EventID)
@@ -75,14 +77,37 @@ func (o *outlet) claimAndSend(g *outgoing) {
 			return
 		}
 	}
-	o.send(g)
+	if !o.encoded(g) {
+		return
+	}
+	if g.post.batch = append(g.post.batch, g); len(g.post.batch) == together {
+		o.sendAll(g.post)
+	}
 }
 
-// send encodes and produces g's record. Its crash story: until Kafka
-// acknowledges, nothing is remembered and nobody was told 202, so a process that
-// dies here makes Graph send again; one that dies after the acknowledgement but
+// together is how many records of a POST are handed to Kafka's client at once: it
+// sends as soon as it has any, and what comes together shares batches and requests.
+const together = 64
+
+// sendAll produces what was gathered of post. Its crash story: until
+// Kafka acknowledges, nothing is remembered and nobody was told 202, so a process
+// that dies here makes Graph send again; one that dies after the acknowledgement but
 // before the answer makes a duplicate with the same event id.
+func (o *outlet) sendAll(post *post) {
+	for _, g := range post.batch {
+		o.send(g)
+	}
+	clear(post.batch) // each lives as long as Kafka needs it
+	post.batch = post.batch[:0]
+}
+
 func (o *outlet) send(g *outgoing) {
+	o.producer.Produce(&g.sent, func(err error) { o.done(g, err) })
+}
+
+// encoded makes the record of g that is sent; false: it cannot be made, and g is
+// done.
+func (o *outlet) encoded(g *outgoing) bool {
 	var err error
 	g.sent, err = o.encode(g.work.item, &g.record, g.trace)
 	switch {
@@ -90,8 +115,14 @@ func (o *outlet) send(g *outgoing) {
 		o.done(g, err)
 	case err != nil:
 		o.fail(g, err)
-	default:
-		o.producer.Produce(&g.sent, func(err error) { o.done(g, err) })
+	}
+	return err == nil
+}
+
+// sendAgain is for what was refused, and has another record now.
+func (o *outlet) sendAgain(g *outgoing) {
+	if o.encoded(g) {
+		o.send(g)
 	}
 }
 
@@ -111,7 +142,7 @@ func (o *outlet) done(g *outgoing, err error) {
 		o.log.Error("item is too large even for the quarantine, only its description is kept", "subscription_id", short(g.work.item.SubscriptionID), "bytes", len(g.work.item.Raw))
 		g.described = true
 		g.record.Value = described(g.record.Value, g.work.item)
-		o.send(g)
+		o.sendAgain(g)
 		return
 	}
 	if errors.Is(err, kafka.ErrTooLarge) && g.kind != bridge.Quarantine {
@@ -121,7 +152,7 @@ func (o *outlet) done(g *outgoing, err error) {
 		o.metrics.reasons[rej.Reason].Inc()
 		g.record = quarantined(g.work.item, rej.Reason, g.verdict, g.record.ReceivedAt, g.record.EventID)
 		g.kind, g.outcome = bridge.Quarantine, bridge.Quarantined
-		o.send(g)
+		o.sendAgain(g)
 		return
 	}
 	if err != nil {

@@ -81,6 +81,7 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 		post.expect()
 		p.record(post, &items[i], verdict, arrived, trace)
 	}
+	p.out.sendAll(post)
 	post.close()
 	lap(stageRecord)
 
