@@ -62,6 +62,17 @@ func TestQuickGivesUp(t *testing.T) {
 	}
 }
 
+// What tokens say lives longer than their POST, and must not keep its body.
+func TestQuickTokensAreCopies(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"value":[{"subscriptionId":"s"}],"validationTokens":["token"]}`)
+	_, tokens, err := Decode(body)
+	clear(body)
+	if err != nil || len(tokens) != 1 || tokens[0] != "token" {
+		t.Errorf("%q, %v", tokens, err)
+	}
+}
+
 // Wherever in a string something stands that is not plain, it is found.
 func TestPlainASCII(t *testing.T) {
 	t.Parallel()

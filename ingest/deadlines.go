@@ -10,9 +10,9 @@ import (
 const (
 	// sweepEvery is how late a deadline may come.
 	sweepEvery = 100 * time.Millisecond
-	// longAgo is before every deadline that is meant to be waited for: net/http
-	// sets one from 1970 to break off a read at once.
-	longAgo = 1_000_000_000 // Unix s
+	// longAgo is before every deadline that is meant to be waited for, in the year
+	// 2000 of virtual time too: net/http sets one from 1970 to break off a read at once.
+	longAgo = 500_000_000 // Unix s
 )
 
 // deadlines are those of one connection. A server sets several for each request,
