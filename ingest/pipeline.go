@@ -71,18 +71,7 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 	lap(stageOpen)
 
 	post := newPost(ticket, arrived)
-	trace := traceparent(ctx)
-	unopened := false
-	for i := range items {
-		if errors.Is(items[i].err, errUnavailable) {
-			unopened = true
-			continue
-		}
-		post.expect()
-		p.record(post, &items[i], verdict, arrived, trace)
-	}
-	p.out.sendAll(post)
-	post.close()
+	unopened := p.recordAll(post, items, verdict, traceparent(ctx))
 	lap(stageRecord)
 
 	handed := time.Now()
@@ -177,18 +166,35 @@ func (p *pipeline) open(items []work, arrived, deadline time.Time) {
 	}
 }
 
+// recordAll brings the items on their way to Kafka, and reports whether some were
+// not opened in time. Should one of them be our fault, those before it are sent all
+// the same.
+func (p *pipeline) recordAll(post *post, items []work, verdict token.Verdict, trace string) (unopened bool) {
+	defer post.close()
+	defer p.out.sendAll(post)
+	for i := range items {
+		if errors.Is(items[i].err, errUnavailable) {
+			unopened = true
+			continue
+		}
+		post.expect()
+		p.record(post, &items[i], verdict, trace)
+	}
+	return unopened
+}
+
 // record hands w's record, or its quarantine record, to the outlet.
-func (p *pipeline) record(post *post, w *work, verdict token.Verdict, arrived time.Time, trace string) {
+func (p *pipeline) record(post *post, w *work, verdict token.Verdict, trace string) {
 	if w.known {
 		d := &delivery{post: post, kind: bridge.ParseResource(w.item.Resource).Kind, outcome: bridge.Duplicate}
 		p.out.settle(d, nil)
 		return
 	}
 	if w.err != nil {
-		p.out.quarantine(post, w, verdict, arrived, trace)
+		p.out.quarantine(post, w, verdict, trace)
 		return
 	}
-	rec, repeatable := bridge.Normalize(w.item, w.payload, arrived, p.rules)
+	rec, repeatable := bridge.Normalize(w.item, w.payload, post.arrived, p.rules)
 	if rec.Misfit {
 		p.metrics.misfits[rec.Kind].Inc()
 	}

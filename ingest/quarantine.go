@@ -31,7 +31,7 @@ const maxClaims = 64 << 10
 // whose reason anybody can provoke is only counted once the rate is exceeded, so
 // that a stranger cannot fill the topic; what carried a good clientState is kept
 // always.
-func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, arrived time.Time, trace string) {
+func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, trace string) {
 	rej := &bridge.Rejection{Reason: bridge.MalformedItem}
 	errors.As(w.err, &rej)
 	o.metrics.reasons[rej.Reason].Inc()
@@ -40,7 +40,7 @@ func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, arrived 
 	if limited(rej.Reason) {
 		memory = o.strange
 	}
-	if memory == o.strange && !o.forged.AllowN(arrived, max(len(w.item.Raw), leastCost)) {
+	if memory == o.strange && !o.forged.AllowN(post.arrived, max(len(w.item.Raw), leastCost)) {
 		d.outcome = bridge.QuarantineLimited
 		o.settle(&d, nil)
 		return
@@ -48,7 +48,7 @@ func (o *outlet) quarantine(post *post, w *work, verdict token.Verdict, arrived 
 	eventID, repeatable := quarantineID(w)
 	o.claimAndSend(&outgoing{
 		delivery: d, repeatable: repeatable, memory: memory, work: w, verdict: verdict, trace: trace,
-		record: quarantined(w.item, rej.Reason, verdict, arrived, eventID),
+		record: quarantined(w.item, rej.Reason, verdict, post.arrived, eventID),
 	})
 }
 
