@@ -33,7 +33,7 @@ func keyAndHeaders(it *bridge.Item, rec *bridge.Record, traceparent string) (key
 	room := make([]byte, 0, 288+len(rec.Key)+min(len(it.Resource), maxHeader)) // of everything: one allocation instead of nine
 	room = append(room, rec.Key...)
 	key = room[:len(room):len(room)]
-	add := func(key string, value ...string) {
+	add := func(name string, value ...string) {
 		n := 0
 		for _, v := range value {
 			n += len(v)
@@ -45,7 +45,7 @@ func keyAndHeaders(it *bridge.Item, rec *bridge.Record, traceparent string) (key
 		for _, v := range value {
 			room = append(room, v...)
 		}
-		h = append(h, kgo.RecordHeader{Key: key, Value: room[from:len(room):len(room)]})
+		h = append(h, kgo.RecordHeader{Key: name, Value: room[from:len(room):len(room)]})
 	}
 	add("ce_specversion", "1.0")
 	add(eventIDHeader, rec.EventID)

@@ -89,9 +89,9 @@ func (o *outlet) claimAndSend(g *outgoing) {
 // sends as soon as it has any, and what comes together shares batches and requests.
 const together = 64
 
-// sendAll produces what was gathered of post. Its crash story: until
-// Kafka acknowledges, nothing is remembered and nobody was told 202, so a process
-// that dies here makes Graph send again; one that dies after the acknowledgement but
+// sendAll produces what was gathered of post. Its crash story: until Kafka
+// acknowledges, nothing is remembered and nobody was told 202, so a process that
+// dies here makes Graph send again; one that dies after the acknowledgement but
 // before the answer makes a duplicate with the same event id.
 func (o *outlet) sendAll(post *post) {
 	for _, g := range post.batch {
