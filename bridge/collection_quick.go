@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// quick reads the bodies that Graph sends, nearly all of them, in a quarter of the
-// time that a decoder for any JSON takes: objects of known members, each there
-// once and spelled as documented, and strings of ASCII without escapes. At
-// anything else it gives up, and Decode asks the decoder. So it rules on nothing:
-// what it takes the decoder takes, with the same outcome (FuzzDecode).
+// quick reads the bodies that Graph sends, nearly all of them, in a fraction of the
+// time that a decoder for any JSON takes (BenchmarkDecode): objects of known
+// members, each there once, and strings of ASCII without escapes. At anything else
+// it gives up, and Decode asks the decoder. So it rules on nothing: what it takes
+// the decoder takes, with the same outcome (FuzzDecode).
 type quick struct {
 	body []byte
 	text string // body
