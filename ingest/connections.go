@@ -45,20 +45,14 @@ func bounded(l net.Listener, maxRequests int) *connections {
 	return &connections{Listener: l, max: max(connectionsPerRequest*maxRequests, leastConnections), open: map[*connection]struct{}{}}
 }
 
-func newConnection(conn net.Conn, l *connections) *connection {
-	c := &connection{Conn: conn, all: l}
-	c.by.ended.L = &c.by.mu
-	c.answered.Store(time.Now().UnixNano())
-	return c
-}
-
 // Accept returns the next connection.
 func (l *connections) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	c := newConnection(conn, l)
+	c := &connection{Conn: conn, all: l}
+	c.answered.Store(time.Now().UnixNano())
 	if longest := l.add(c); longest != nil {
 		_ = longest.Close() // whoever waits for an answer on it sends again
 	}
@@ -90,7 +84,6 @@ func (c *connection) Close() error {
 	c.all.mu.Lock()
 	delete(c.all.open, c)
 	c.all.mu.Unlock()
-	c.by.close()
 	return c.Conn.Close()
 }
 

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"os"
 	"sync"
 	"time"
 )
@@ -19,28 +18,9 @@ const (
 // nearly all to be set anew before they come, and a timer of the runtime for each
 // costs a noticeable part of the request. Here they are only noted, and one sweep
 // over all connections acts on those that have come, at most sweepEvery late.
-//
-// They also stand for the read of a single byte that net/http has under way
-// while a handler runs, so that it hears of a client that goes away: here nothing
-// depends on it, since what has come is brought to Kafka all the same, and the
-// system calls that it begins and ends with are again a part of the request.
 type deadlines struct {
 	mu          sync.Mutex // guards all below
 	read, write deadline
-	ended       sync.Cond // of mu: the read ahead may be over
-	ahead       bool      // it is under way
-	broken      bool      // it is broken off, until the next deadline is set
-	closed      bool
-}
-
-// isLongAgo reports whether t breaks off a read at once.
-func isLongAgo(t time.Time) bool { return !t.IsZero() && t.Unix() < longAgo }
-
-func (d *deadlines) close() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	d.ended.Signal()
 }
 
 // deadline is one direction's.
@@ -53,7 +33,7 @@ type deadline struct {
 func (d *deadline) set(t time.Time, arm func(time.Time) error) error {
 	d.by = t
 	switch {
-	case isLongAgo(t):
+	case !t.IsZero() && t.Unix() < longAgo:
 		d.armed = true
 		return arm(t)
 	case d.armed:
@@ -72,42 +52,11 @@ func (d *deadline) sweep(now time.Time, arm func(time.Time) error) {
 	_ = arm(d.by) // fails for a connection that is closed
 }
 
-// Read is net.Conn's, but that the read of a single byte waits for its end only.
-func (c *connection) Read(b []byte) (int, error) {
-	if len(b) == 1 && c.brokenOff() {
-		return 0, os.ErrDeadlineExceeded
-	}
-	return c.Conn.Read(b)
-}
-
-// brokenOff waits until the read ahead is broken off and returns true, or false
-// when the connection can tell better why it is over.
-func (c *connection) brokenOff() bool {
-	by := &c.by
-	by.mu.Lock()
-	defer by.mu.Unlock()
-	for by.ahead = true; !by.broken && !by.closed && !by.read.armed; {
-		by.ended.Wait()
-	}
-	by.ahead = false
-	return by.broken
-}
-
 // SetReadDeadline is net.Conn's, at most sweepEvery late.
 func (c *connection) SetReadDeadline(t time.Time) error {
 	c.by.mu.Lock()
 	defer c.by.mu.Unlock()
-	return c.setRead(t)
-}
-
-// setRead is SetReadDeadline; the caller holds by.mu.
-func (c *connection) setRead(t time.Time) error {
-	by := &c.by
-	if by.broken = isLongAgo(t); by.broken && by.ahead {
-		by.ended.Signal()
-		return nil
-	}
-	return by.read.set(t, c.Conn.SetReadDeadline)
+	return c.by.read.set(t, c.Conn.SetReadDeadline)
 }
 
 // SetWriteDeadline is net.Conn's, at most sweepEvery late.
@@ -121,7 +70,7 @@ func (c *connection) SetWriteDeadline(t time.Time) error {
 func (c *connection) SetDeadline(t time.Time) error {
 	c.by.mu.Lock()
 	defer c.by.mu.Unlock()
-	if err := c.setRead(t); err != nil {
+	if err := c.by.read.set(t, c.Conn.SetReadDeadline); err != nil {
 		return err
 	}
 	return c.by.write.set(t, c.Conn.SetWriteDeadline)
@@ -132,9 +81,6 @@ func (c *connection) sweep(now time.Time) {
 	defer c.by.mu.Unlock()
 	c.by.read.sweep(now, c.Conn.SetReadDeadline)
 	c.by.write.sweep(now, c.Conn.SetWriteDeadline)
-	if c.by.read.armed {
-		c.by.ended.Signal()
-	}
 }
 
 // sweep looks after the deadlines of the open connections until ctx ends: whoever

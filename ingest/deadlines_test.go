@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"testing"
@@ -16,7 +15,7 @@ func pair(t *testing.T) (*connection, net.Conn) {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	all := &connections{open: map[*connection]struct{}{}}
-	c := newConnection(ours, all)
+	c := &connection{Conn: ours, all: all}
 	all.open[c] = struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	go all.sweep(ctx)
@@ -36,7 +35,7 @@ func TestDeadlines(t *testing.T) {
 		c, theirs := pair(t)
 		read := func() (time.Duration, error) {
 			start := time.Now()
-			_, err := c.Read(make([]byte, 2))
+			_, err := c.Read(make([]byte, 1))
 			return time.Since(start), err
 		}
 		for _, set := range []func(time.Time) error{c.SetReadDeadline, c.SetDeadline} {
@@ -64,22 +63,15 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// One from long ago acts at once, whatever is being read: net/http breaks off a
-// read with it, and then clears it.
+// One from long ago acts at once: net/http breaks off a read with it, and then
+// clears it.
 func TestDeadlineLongAgo(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, 100} {
-		breakOff(t, size)
-	}
-}
-
-func breakOff(t *testing.T, size int) {
-	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c, theirs := pair(t)
 		broken := make(chan error)
 		go func() {
-			_, err := c.Read(make([]byte, size))
+			_, err := c.Read(make([]byte, 1))
 			broken <- err
 		}()
 		synctest.Wait()
@@ -94,59 +86,8 @@ func breakOff(t *testing.T, size int) {
 			t.Fatal(err)
 		}
 		go func() { _, _ = theirs.Write([]byte("x")) }()
-		if _, err := c.Read(make([]byte, 2)); err != nil {
+		if _, err := c.Read(make([]byte, 1)); err != nil {
 			t.Errorf("read after it was cleared: %v", err)
 		}
 	})
-}
-
-// The read of a single byte takes nothing, and ends with the connection, with its
-// deadline, or when it is broken off, before it has begun too.
-func TestReadAhead(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		end  func(*connection) error
-		want error
-	}{
-		"broken off":   {func(c *connection) error { return c.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
-		"its deadline": {func(c *connection) error { return c.SetReadDeadline(time.Now().Add(time.Second)) }, os.ErrDeadlineExceeded},
-		"closed":       {func(c *connection) error { return c.Close() }, io.ErrClosedPipe},
-	} {
-		for _, early := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
-				conn, theirs := pair(t)
-				sent := make(chan error, 1)
-				go func() { _, err := theirs.Write([]byte("next")); sent <- err }()
-				if early {
-					if err := c.end(conn); err != nil {
-						t.Fatal(err)
-					}
-				}
-				over := make(chan error, 1)
-				go func() { _, err := conn.Read(make([]byte, 1)); over <- err }()
-				synctest.Wait()
-				if !early {
-					if err := c.end(conn); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := <-over; !errors.Is(err, c.want) {
-					t.Errorf("%s, early %v: ended with %v, want %v", name, early, err, c.want)
-				}
-				if errors.Is(c.want, io.ErrClosedPipe) {
-					return
-				}
-				if err := conn.SetReadDeadline(time.Time{}); err != nil {
-					t.Fatal(err)
-				}
-				b := make([]byte, 10)
-				if n, err := conn.Read(b); err != nil || string(b[:n]) != "next" {
-					t.Errorf("%s, early %v: then read %q, %v", name, early, b[:n], err)
-				}
-				if err := <-sent; err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
 }
