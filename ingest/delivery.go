@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,9 +53,9 @@ func (p *post) settle(acknowledged bool) {
 }
 
 // wait returns true when p is done, false if the deadline comes first.
-func (p *post) wait(deadline time.Time, timers *timers) bool {
-	timer := timers.start(time.Until(deadline))
-	defer timers.stop(timer)
+func (p *post) wait(deadline time.Time) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
 	select {
 	case <-p.done:
 		return true
@@ -70,23 +69,4 @@ func (p *post) close() {
 	if p.open.Add(-1) == 0 {
 		close(p.done)
 	}
-}
-
-// timers are those that are not running: every POST needs one, and a new one is
-// three allocations.
-type timers struct{ idle sync.Pool }
-
-// start returns a timer that fires once, d from now.
-func (t *timers) start(d time.Duration) *time.Timer {
-	if timer, ok := t.idle.Get().(*time.Timer); ok {
-		timer.Reset(d)
-		return timer
-	}
-	return time.NewTimer(d)
-}
-
-// stop takes timer back; its channel is empty afterwards.
-func (t *timers) stop(timer *time.Timer) {
-	timer.Stop()
-	t.idle.Put(timer)
 }

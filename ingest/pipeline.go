@@ -25,7 +25,6 @@ type pipeline struct {
 	opener       *opener
 	rules        bridge.Rules
 	out          *outlet
-	timers       timers
 	metrics      *metrics
 	log          *slog.Logger
 }
@@ -75,7 +74,7 @@ func (p *pipeline) take(ctx context.Context, body []byte, arrived, deadline time
 	lap(stageRecord)
 
 	handed := time.Now()
-	if !post.wait(deadline, &p.timers) {
+	if !post.wait(deadline) {
 		p.out.kafka.missed(handed)
 		return errUnavailable
 	}

@@ -130,7 +130,7 @@ func TestRecogniseSealed(t *testing.T) {
 	rec := bridge.Record{Kind: bridge.Chat, EventID: uuid.UUID(key(1)).String()}
 	o.produce(p, &work{item: &bridge.Item{}, digest: key(2)}, rec, true, token.Verdict{}, "")
 	p.close()
-	if !p.wait(now.Add(time.Second), &timers{}) || p.failed.Load() {
+	if !p.wait(now.Add(time.Second)) || p.failed.Load() {
 		t.Error("what Kafka holds is produced again")
 	}
 	if !o.recent.seen(key(2), now) {
