@@ -11,7 +11,10 @@ import (
 )
 
 // fed is a record that Graph feeds.
-type fed interface{ SetEnvelope(schemas.Envelope) }
+type fed interface {
+	schemas.Record
+	SetEnvelope(schemas.Envelope)
+}
 
 // input is what the decoder of one kind works from.
 type input struct {
@@ -89,7 +92,7 @@ func (in *input) resolve(resource string) {
 	if thing == "" && strings.Contains(in.data.ID.s, "/") {
 		thing = in.data.ID.s
 	}
-	if thing != "" && thing != resource {
+	if thing != "" && thing != strings.TrimPrefix(resource, "/") {
 		named := ParseResource(thing)
 		vague := in.path.Kind == Other || in.path.Collection
 		switch {

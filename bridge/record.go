@@ -3,6 +3,8 @@ package bridge
 import (
 	"strings"
 	"time"
+
+	"meetbridge/schemas"
 )
 
 // Record is what one item becomes: a value of the Avro record type of its kind
@@ -13,9 +15,9 @@ type Record struct {
 	EventID    string    // UUID, also in Value
 	OccurredAt time.Time // zero: the payload has no time that means it
 	ReceivedAt time.Time
-	Value      any    // pointer to the generated type of the kind, such as *schemas.Chat
-	Misfit     bool   // the payload did not fit its type: envelope and payload only
-	Type       string // Graph's name of the type, such as "chatMessage"; letters, digits and dots
+	Value      schemas.Record // pointer to the generated type of the kind, such as *schemas.Chat
+	Misfit     bool           // the payload did not fit its type: envelope and payload only
+	Type       string         // Graph's name of the type, such as "chatMessage"; letters, digits and dots
 }
 
 // Rules are the choices that Normalize leaves to the operator.

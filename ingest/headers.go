@@ -25,14 +25,18 @@ const eventIDHeader = "ce_id"
 // record that held it twice would be too large even for the quarantine.
 const maxHeader = 8 << 10
 
-// keyAndHeaders returns the record's key and its headers: CloudEvents 1.0, Kafka
-// binding, binary mode, and the W3C trace context of the POST that it came with.
-// What is longer than maxHeader stands in the value only.
-func keyAndHeaders(it *bridge.Item, rec *bridge.Record, traceparent string) (key []byte, h []kgo.RecordHeader) {
-	h = make([]kgo.RecordHeader, 0, 8)
-	room := make([]byte, 0, 288+len(rec.Key)+min(len(it.Resource), maxHeader)) // of everything: one allocation instead of nine
+// headerCount is how many headers a record has at most.
+const headerCount = 8
+
+// pack returns the record's key, a copy of its value, and its headers, appended to
+// h: CloudEvents 1.0, Kafka binding, binary mode, and the W3C trace context of the
+// POST that it came with. What is longer than maxHeader stands in the value only.
+func pack(it *bridge.Item, rec *bridge.Record, traceparent string, rough []byte, h []kgo.RecordHeader) (key, value []byte, _ []kgo.RecordHeader) {
+	room := make([]byte, 0, 288+len(rec.Key)+min(len(it.Resource), maxHeader)+len(rough)) // of everything: one allocation instead of ten
 	room = append(room, rec.Key...)
 	key = room[:len(room):len(room)]
+	room = append(room, rough...)
+	value = room[len(key):len(room):len(room)]
 	add := func(name string, value ...string) {
 		n := 0
 		for _, v := range value {
@@ -60,7 +64,7 @@ func keyAndHeaders(it *bridge.Item, rec *bridge.Record, traceparent string) (key
 	add("ce_time", string(when(rec).UTC().AppendFormat(at[:0], time.RFC3339Nano)))
 	add("content-type", contentType)
 	add("traceparent", traceparent)
-	return key, h
+	return key, value, h
 }
 
 // when returns when rec's event was: as its payload says, else when we heard.

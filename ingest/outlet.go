@@ -45,6 +45,7 @@ type outgoing struct {
 	trace      string
 	described  bool       // record holds a description instead of the item
 	sent       kgo.Record // the producer's until done is called
+	headers    [headerCount]kgo.RecordHeader
 }
 
 // produce hands rec to Kafka unless it is there or on its way already.
@@ -109,7 +110,7 @@ func (o *outlet) send(g *outgoing) {
 // done.
 func (o *outlet) encoded(g *outgoing) bool {
 	var err error
-	g.sent, err = o.encode(g.work.item, &g.record, g.trace)
+	g.sent, err = o.encode(g.work.item, &g.record, g.trace, g.headers[:0])
 	switch {
 	case errors.Is(err, errUnavailable):
 		o.done(g, err)

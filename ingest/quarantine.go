@@ -111,7 +111,7 @@ const maxDescribed = 2 << 10
 
 // described returns the value of a quarantine record with what the item was in the
 // place of the item.
-func described(value any, it *bridge.Item) any {
+func described(value schemas.Record, it *bridge.Item) schemas.Record {
 	q, ok := value.(*schemas.QuarantinedItem)
 	if !ok {
 		return value

@@ -284,7 +284,7 @@ func (r *replay) produce(ctx context.Context, all []*candidate, each func(Replay
 		n, bytes := 0, 0
 		for _, c := range all {
 			if c.Outcome == ReplayWould {
-				k, err := r.encoder.encode(c.item, &c.record, trace)
+				k, err := r.encoder.encode(c.item, &c.record, trace, nil)
 				if err != nil {
 					return fmt.Errorf("encode record of %s: %w", c.EventID, err)
 				}

@@ -9,8 +9,8 @@ import (
 )
 
 // records returns a fresh zero record of every topic.
-func records() map[string]any {
-	return map[string]any{
+func records() map[string]schemas.Record {
+	return map[string]schemas.Record{
 		"meeting-call-events":        &schemas.MeetingCallEvent{},
 		"call-recordings":            &schemas.CallRecording{},
 		"call-transcripts":           &schemas.CallTranscript{},

@@ -33,7 +33,7 @@ type Envelope struct {
 // kind joins a topic to its record's name and Go type.
 type kind struct {
 	topic, name string
-	zero        any // nil pointer of the Go type
+	zero        Record // nil pointer of the Go type
 }
 
 func kinds() []kind {

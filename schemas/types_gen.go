@@ -14,6 +14,12 @@ type AppConsentedPermission struct {
 	PermissionType *string `avro:"permission_type"`
 }
 
+func (r *AppConsentedPermission) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.PermissionValue, appendString)
+	b = appendOptional(b, r.PermissionType, appendString)
+	return b
+}
+
 // AppInstallation: A Teams app was installed, upgraded or removed in a team, chat or personal scope (microsoft.graph.teamsAppInstallation). Key: the containing team, chat or user.
 type AppInstallation struct {
 	// Identity of this notification: the same for every redelivery of it, except where Graph sent nothing that tells one change from the next (a basic notification of an update); consumers drop repeated values.
@@ -60,6 +66,32 @@ type AppInstallation struct {
 	UserID *string `avro:"user_id"`
 	// consentedPermissionSet.resourceSpecificPermissions. Null where Graph gave none.
 	ConsentedPermissions []AppConsentedPermission `avro:"consented_permissions"`
+}
+
+func (r *AppInstallation) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.CatalogAppID, appendString)
+	b = appendOptional(b, r.TeamsAppID, appendString)
+	b = appendOptional(b, r.TeamsAppExternalID, appendString)
+	b = appendOptional(b, r.TeamsAppDisplayName, appendString)
+	b = appendOptional(b, r.TeamsAppDistributionMethod, appendString)
+	b = appendOptional(b, r.TeamsAppDefinitionID, appendString)
+	b = appendOptional(b, r.TeamsAppVersion, appendString)
+	b = appendOptional(b, r.Scope, appendString)
+	b = appendOptional(b, r.TeamID, appendString)
+	b = appendOptional(b, r.ChatID, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptionalArray(b, r.ConsentedPermissions, (*AppConsentedPermission).appendAvro)
+	return b
 }
 
 // SetEnvelope sets the fields with which every record fed by Graph begins.
@@ -120,6 +152,33 @@ type CallRecording struct {
 	ContentCorrelationID *string `avro:"content_correlation_id"`
 }
 
+func (r *CallRecording) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.MeetingID, appendString)
+	b = appendOptional(b, r.CallID, appendString)
+	b = appendOptional(b, r.AdHocCallID, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.OrganizerID, appendString)
+	b = appendOptional(b, r.OrganizerKind, appendString)
+	b = appendOptional(b, r.OrganizerDisplayName, appendString)
+	b = appendOptional(b, r.OrganizerTenantID, appendString)
+	b = appendOptional(b, r.OrganizerIdentityType, appendString)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.EndDateTime, appendMicros)
+	b = appendOptional(b, r.RecordingContentURL, appendString)
+	b = appendOptional(b, r.ContentCorrelationID, appendString)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *CallRecording) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -176,6 +235,33 @@ type CallTranscript struct {
 	TranscriptContentURL *string `avro:"transcript_content_url"`
 	// callTranscript.contentCorrelationId: the same in the recording and the transcript of one session.
 	ContentCorrelationID *string `avro:"content_correlation_id"`
+}
+
+func (r *CallTranscript) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.MeetingID, appendString)
+	b = appendOptional(b, r.CallID, appendString)
+	b = appendOptional(b, r.AdHocCallID, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.OrganizerID, appendString)
+	b = appendOptional(b, r.OrganizerKind, appendString)
+	b = appendOptional(b, r.OrganizerDisplayName, appendString)
+	b = appendOptional(b, r.OrganizerTenantID, appendString)
+	b = appendOptional(b, r.OrganizerIdentityType, appendString)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.EndDateTime, appendMicros)
+	b = appendOptional(b, r.TranscriptContentURL, appendString)
+	b = appendOptional(b, r.ContentCorrelationID, appendString)
+	return b
 }
 
 // SetEnvelope sets the fields with which every record fed by Graph begins.
@@ -244,6 +330,37 @@ type Channel struct {
 	SummaryHasMembersFromOtherTenants *bool `avro:"summary_has_members_from_other_tenants"`
 }
 
+func (r *Channel) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.TeamID, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.Description, appendString)
+	b = appendOptional(b, r.MembershipType, appendString)
+	b = appendOptional(b, r.LayoutType, appendString)
+	b = appendOptional(b, r.Email, appendString)
+	b = appendOptional(b, r.IsArchived, appendBool)
+	b = appendOptional(b, r.IsFavoriteByDefault, appendBool)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.OriginalCreatedDateTime, appendMicros)
+	b = appendOptional(b, r.MigrationMode, appendString)
+	b = appendOptional(b, r.ChannelTenantID, appendString)
+	b = appendOptional(b, r.WebURL, appendString)
+	b = appendOptional(b, r.SummaryMembersCount, appendInteger)
+	b = appendOptional(b, r.SummaryOwnersCount, appendInteger)
+	b = appendOptional(b, r.SummaryGuestsCount, appendInteger)
+	b = appendOptional(b, r.SummaryHasMembersFromOtherTenants, appendBool)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *Channel) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -270,6 +387,17 @@ type ChatMessageAttachment struct {
 	TeamsAppID *string `avro:"teams_app_id"`
 }
 
+func (r *ChatMessageAttachment) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.ContentType, appendString)
+	b = appendOptional(b, r.ContentURL, appendString)
+	b = appendOptional(b, r.Content, appendString)
+	b = appendOptional(b, r.Name, appendString)
+	b = appendOptional(b, r.ThumbnailURL, appendString)
+	b = appendOptional(b, r.TeamsAppID, appendString)
+	return b
+}
+
 // ChatMessageMention: One mention (microsoft.graph.chatMessageMention).
 type ChatMessageMention struct {
 	// Index by which the body refers to the mention.
@@ -286,6 +414,17 @@ type ChatMessageMention struct {
 	MentionedTenantID *string `avro:"mentioned_tenant_id"`
 	// userIdentityType (or applicationIdentityType, conversationIdentityType) of what is mentioned: aadUser, anonymousGuest, federatedUser, phoneUser, bot, … Null where Graph gave none.
 	MentionedIdentityType *string `avro:"mentioned_identity_type"`
+}
+
+func (r *ChatMessageMention) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ID, appendInteger)
+	b = appendOptional(b, r.MentionText, appendString)
+	b = appendOptional(b, r.MentionedID, appendString)
+	b = appendOptional(b, r.MentionedKind, appendString)
+	b = appendOptional(b, r.MentionedDisplayName, appendString)
+	b = appendOptional(b, r.MentionedTenantID, appendString)
+	b = appendOptional(b, r.MentionedIdentityType, appendString)
+	return b
 }
 
 // ChatMessageReaction: One reaction (microsoft.graph.chatMessageReaction).
@@ -308,6 +447,18 @@ type ChatMessageReaction struct {
 	UserIdentityType *string `avro:"user_identity_type"`
 }
 
+func (r *ChatMessageReaction) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ReactionType, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.ReactionContentURL, appendString)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.UserKind, appendString)
+	b = appendOptional(b, r.UserDisplayName, appendString)
+	b = appendOptional(b, r.UserIdentityType, appendString)
+	return b
+}
+
 // ChatMessageHistoryItem: One entry of a message's history (microsoft.graph.chatMessageHistoryItem).
 type ChatMessageHistoryItem struct {
 	// reactionAdded, reactionRemoved, actionUndefined and others.
@@ -318,6 +469,14 @@ type ChatMessageHistoryItem struct {
 	ReactionType *string `avro:"reaction_type"`
 	// Id of who reacted.
 	ReactionUserID *string `avro:"reaction_user_id"`
+}
+
+func (r *ChatMessageHistoryItem) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.Actions, appendString)
+	b = appendOptional(b, r.ModifiedDateTime, appendMicros)
+	b = appendOptional(b, r.ReactionType, appendString)
+	b = appendOptional(b, r.ReactionUserID, appendString)
+	return b
 }
 
 // ChatMessage: A message or reply in a chat or channel was written, edited, reacted to or deleted (microsoft.graph.chatMessage). Key: the chat or channel thread.
@@ -434,6 +593,65 @@ type ChatMessage struct {
 	MessageHistory []ChatMessageHistoryItem `avro:"message_history"`
 }
 
+func (r *ChatMessage) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.ChatID, appendString)
+	b = appendOptional(b, r.TeamID, appendString)
+	b = appendOptional(b, r.ChannelID, appendString)
+	b = appendOptional(b, r.ReplyToID, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.MessageType, appendString)
+	b = appendOptional(b, r.Importance, appendString)
+	b = appendOptional(b, r.FromID, appendString)
+	b = appendOptional(b, r.FromKind, appendString)
+	b = appendOptional(b, r.FromDisplayName, appendString)
+	b = appendOptional(b, r.FromTenantID, appendString)
+	b = appendOptional(b, r.FromIdentityType, appendString)
+	b = appendOptional(b, r.BodyContent, appendString)
+	b = appendOptional(b, r.BodyContentType, appendString)
+	b = appendOptional(b, r.Subject, appendString)
+	b = appendOptional(b, r.Summary, appendString)
+	b = appendOptional(b, r.Locale, appendString)
+	b = appendOptional(b, r.Etag, appendString)
+	b = appendOptional(b, r.WebURL, appendString)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.LastModifiedDateTime, appendMicros)
+	b = appendOptional(b, r.LastEditedDateTime, appendMicros)
+	b = appendOptional(b, r.DeletedDateTime, appendMicros)
+	b = appendOptionalArray(b, r.Attachments, (*ChatMessageAttachment).appendAvro)
+	b = appendOptionalArray(b, r.Mentions, (*ChatMessageMention).appendAvro)
+	b = appendOptionalArray(b, r.Reactions, (*ChatMessageReaction).appendAvro)
+	b = appendOptional(b, r.EventDetailType, appendString)
+	b = appendOptional(b, r.EventDetail, appendString)
+	b = appendOptional(b, r.EventDetailCallID, appendString)
+	b = appendOptional(b, r.EventDetailInitiatorID, appendString)
+	b = appendOptional(b, r.EventDetailInitiatorKind, appendString)
+	b = appendOptional(b, r.EventDetailInitiatorDisplayName, appendString)
+	b = appendOptional(b, r.EventDetailInitiatorIdentityType, appendString)
+	b = appendOptional(b, r.OnBehalfOfID, appendString)
+	b = appendOptional(b, r.OnBehalfOfKind, appendString)
+	b = appendOptional(b, r.OnBehalfOfDisplayName, appendString)
+	b = appendOptional(b, r.OnBehalfOfIdentityType, appendString)
+	b = appendOptional(b, r.PolicyViolationDlpAction, appendString)
+	b = appendOptional(b, r.PolicyViolationJustificationText, appendString)
+	b = appendOptional(b, r.PolicyViolationUserAction, appendString)
+	b = appendOptional(b, r.PolicyViolationVerdictDetails, appendString)
+	b = appendOptional(b, r.PolicyViolationPolicyTipGeneralText, appendString)
+	b = appendOptional(b, r.PolicyViolationPolicyTipComplianceURL, appendString)
+	b = appendOptionalArray(b, r.PolicyViolationPolicyTipMatchedConditionDescriptions, appendItem)
+	b = appendOptionalArray(b, r.MessageHistory, (*ChatMessageHistoryItem).appendAvro)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *ChatMessage) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -468,6 +686,22 @@ type ChatMember struct {
 	PhoneNumber *string `avro:"phone_number"`
 	// Id of a Skype user.
 	SkypeID *string `avro:"skype_id"`
+}
+
+func (r *ChatMember) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.MemberType, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptionalArray(b, r.Roles, appendItem)
+	b = appendOptional(b, r.VisibleHistoryStartDateTime, appendMicros)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.Email, appendString)
+	b = appendOptional(b, r.MemberTenantID, appendString)
+	b = appendOptional(b, r.AnonymousGuestID, appendString)
+	b = appendOptional(b, r.AzureCommunicationServicesID, appendString)
+	b = appendOptional(b, r.PhoneNumber, appendString)
+	b = appendOptional(b, r.SkypeID, appendString)
+	return b
 }
 
 // Chat: A chat (one to one, group or meeting) was created or changed (microsoft.graph.chat). Key: the chat.
@@ -544,6 +778,45 @@ type Chat struct {
 	Members []ChatMember `avro:"members"`
 }
 
+func (r *Chat) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.ChatType, appendString)
+	b = appendOptional(b, r.Topic, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.LastUpdatedDateTime, appendMicros)
+	b = appendOptional(b, r.OriginalCreatedDateTime, appendMicros)
+	b = appendOptional(b, r.MigrationMode, appendString)
+	b = appendOptional(b, r.ChatTenantID, appendString)
+	b = appendOptional(b, r.WebURL, appendString)
+	b = appendOptional(b, r.IsHiddenForAllMembers, appendBool)
+	b = appendOptional(b, r.ViewpointIsHidden, appendBool)
+	b = appendOptional(b, r.ViewpointLastMessageReadDateTime, appendMicros)
+	b = appendOptional(b, r.JoinWebURL, appendString)
+	b = appendOptional(b, r.CalendarEventID, appendString)
+	b = appendOptional(b, r.OrganizerID, appendString)
+	b = appendOptional(b, r.OrganizerKind, appendString)
+	b = appendOptional(b, r.OrganizerDisplayName, appendString)
+	b = appendOptional(b, r.OrganizerTenantID, appendString)
+	b = appendOptional(b, r.OrganizerIdentityType, appendString)
+	b = appendOptional(b, r.CreatedByID, appendString)
+	b = appendOptional(b, r.CreatedByKind, appendString)
+	b = appendOptional(b, r.CreatedByDisplayName, appendString)
+	b = appendOptional(b, r.CreatedByTenantID, appendString)
+	b = appendOptional(b, r.CreatedByIdentityType, appendString)
+	b = appendOptionalArray(b, r.Members, (*ChatMember).appendAvro)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *Chat) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -606,6 +879,35 @@ type ConversationMember struct {
 	OriginalSourceMembershipURL *string `avro:"original_source_membership_url"`
 }
 
+func (r *ConversationMember) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.TeamID, appendString)
+	b = appendOptional(b, r.ChannelID, appendString)
+	b = appendOptional(b, r.ChatID, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.MemberType, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptionalArray(b, r.Roles, appendItem)
+	b = appendOptional(b, r.VisibleHistoryStartDateTime, appendMicros)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.Email, appendString)
+	b = appendOptional(b, r.MemberTenantID, appendString)
+	b = appendOptional(b, r.AnonymousGuestID, appendString)
+	b = appendOptional(b, r.AzureCommunicationServicesID, appendString)
+	b = appendOptional(b, r.PhoneNumber, appendString)
+	b = appendOptional(b, r.SkypeID, appendString)
+	b = appendOptional(b, r.OriginalSourceMembershipURL, appendString)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *ConversationMember) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -642,6 +944,22 @@ type SubscriptionGap struct {
 	NewSubscriptionID *string `avro:"new_subscription_id"`
 }
 
+func (r *SubscriptionGap) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendString(b, r.GapID)
+	b = appendString(b, r.TenantID)
+	b = appendString(b, r.Resource)
+	b = appendString(b, r.ChangeType)
+	b = appendMicros(b, r.From)
+	b = appendOptional(b, r.To, appendMicros)
+	b = appendMicros(b, r.RecordedAt)
+	b = appendString(b, r.Cause)
+	b = appendOptional(b, r.Evidence, appendString)
+	b = appendOptional(b, r.OldSubscriptionID, appendString)
+	b = appendOptional(b, r.NewSubscriptionID, appendString)
+	return b
+}
+
 // LifecycleNotice: Graph says something about a subscription of ours: reauthorizationRequired, subscriptionRemoved or missed. Key: the subscription.
 type LifecycleNotice struct {
 	// Identity of this notice. Graph repeats notices that differ in nothing, so each gets its own, unless it carries an id.
@@ -664,6 +982,19 @@ type LifecycleNotice struct {
 	Payload *string `avro:"payload"`
 }
 
+func (r *LifecycleNotice) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.LifecycleEvent)
+	b = appendOptional(b, r.Resource, appendString)
+	b = appendOptional(b, r.ChangeType, appendString)
+	b = appendOptional(b, r.SubscriptionExpiresAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	return b
+}
+
 // CallMediaStream: One media stream of a participant (microsoft.graph.mediaStream).
 type CallMediaStream struct {
 	// sendReceive, sendOnly, receiveOnly, inactive and others.
@@ -676,6 +1007,15 @@ type CallMediaStream struct {
 	ServerMuted *bool `avro:"server_muted"`
 	// Source id of the stream.
 	SourceID *string `avro:"source_id"`
+}
+
+func (r *CallMediaStream) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.Direction, appendString)
+	b = appendOptional(b, r.Label, appendString)
+	b = appendOptional(b, r.MediaType, appendString)
+	b = appendOptional(b, r.ServerMuted, appendBool)
+	b = appendOptional(b, r.SourceID, appendString)
+	return b
 }
 
 // CallParticipant: One participant of a call (microsoft.graph.participant).
@@ -734,6 +1074,36 @@ type CallParticipant struct {
 	MediaStreams []CallMediaStream `avro:"media_streams"`
 }
 
+func (r *CallParticipant) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ParticipantID, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.IdentityKind, appendString)
+	b = appendOptional(b, r.IdentityID, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendOptional(b, r.IdentityType, appendString)
+	b = appendOptional(b, r.IsInLobby, appendBool)
+	b = appendOptional(b, r.IsMuted, appendBool)
+	b = appendOptional(b, r.RemovedReason, appendString)
+	b = appendOptional(b, r.Change, appendString)
+	b = appendOptional(b, r.InfoParticipantID, appendString)
+	b = appendOptional(b, r.EndpointType, appendString)
+	b = appendOptional(b, r.CountryCode, appendString)
+	b = appendOptional(b, r.LanguageID, appendString)
+	b = appendOptional(b, r.PlatformID, appendString)
+	b = appendOptional(b, r.Region, appendString)
+	b = appendOptional(b, r.Metadata, appendString)
+	b = appendOptional(b, r.RosterSequenceNumber, appendInteger)
+	b = appendOptional(b, r.RecordingStatus, appendString)
+	b = appendOptional(b, r.RecordingInitiatorID, appendString)
+	b = appendOptional(b, r.ContentSharingDisabled, appendString)
+	b = appendOptional(b, r.VideoDisabled, appendString)
+	b = appendOptional(b, r.IsIdentityAnonymized, appendBool)
+	b = appendOptional(b, r.PreferredDisplayName, appendString)
+	b = appendOptionalArray(b, r.MediaStreams, (*CallMediaStream).appendAvro)
+	return b
+}
+
 // MeetingCallEvent: A call of an online meeting started, ended, or its roster changed (microsoft.graph.callEvent and types derived from it). Key: the meeting.
 type MeetingCallEvent struct {
 	// Identity of this notification: the same for every redelivery of it, except where Graph sent nothing that tells one change from the next (a basic notification of an update); consumers drop repeated values.
@@ -784,6 +1154,33 @@ type MeetingCallEvent struct {
 	Participants []CallParticipant `avro:"participants"`
 }
 
+func (r *MeetingCallEvent) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.EventType, appendString)
+	b = appendOptional(b, r.EventDateTime, appendMicros)
+	b = appendOptional(b, r.JoinWebURL, appendString)
+	b = appendOptional(b, r.State, appendString)
+	b = appendOptional(b, r.CallConversationID, appendString)
+	b = appendOptional(b, r.RecordingState, appendString)
+	b = appendOptional(b, r.RecordingStateSequenceNumber, appendInteger)
+	b = appendOptional(b, r.TranscriptionState, appendString)
+	b = appendOptional(b, r.TranscriptionStateSequenceNumber, appendInteger)
+	b = appendOptional(b, r.EmergencyNumberDialed, appendString)
+	b = appendOptional(b, r.PolicyName, appendString)
+	b = appendOptional(b, r.ParticipantsAreDelta, appendBool)
+	b = appendOptionalArray(b, r.Participants, (*CallParticipant).appendAvro)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *MeetingCallEvent) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -820,6 +1217,22 @@ type OtherNotification struct {
 	OdataID *string `avro:"odata_id"`
 }
 
+func (r *OtherNotification) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.OdataType, appendString)
+	b = appendOptional(b, r.OdataID, appendString)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *OtherNotification) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -836,6 +1249,13 @@ type QuarantinedToken struct {
 	SignatureValid bool `avro:"signature_valid"`
 	// Why the token did not verify: a word of the closed list of reasons. Null where it did.
 	Reason *string `avro:"reason"`
+}
+
+func (r *QuarantinedToken) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.Claims, appendString)
+	b = appendBool(b, r.SignatureValid)
+	b = appendOptional(b, r.Reason, appendString)
+	return b
 }
 
 // QuarantinedItem: An item of a request that could not become a record, exactly as received and still sealed, with the reason. Key: the subscription.
@@ -858,6 +1278,19 @@ type QuarantinedItem struct {
 	ClientStateVerified bool `avro:"client_state_verified"`
 	// Validation tokens that came with the item.
 	Tokens []QuarantinedToken `avro:"tokens"`
+}
+
+func (r *QuarantinedItem) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendOptional(b, r.SubscriptionID, appendString)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendString(b, r.Reason)
+	b = appendOptional(b, r.Detail, appendString)
+	b = appendString(b, r.Item)
+	b = appendBool(b, r.ClientStateVerified)
+	b = appendArray(b, r.Tokens, (*QuarantinedToken).appendAvro)
+	return b
 }
 
 // SubscriptionState: What the renewer knows of one desired subscription: its last word stands (compacted topic). Key: tenant, resource and change types of the subscription.
@@ -930,6 +1363,44 @@ type SubscriptionState struct {
 	OpenGapCause *string `avro:"open_gap_cause"`
 	// Subscription that died when that gap opened.
 	OpenGapOldSubscriptionID *string `avro:"open_gap_old_subscription_id"`
+}
+
+func (r *SubscriptionState) appendAvro(b []byte) []byte {
+	b = appendString(b, r.TenantID)
+	b = appendString(b, r.Resource)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.State)
+	b = appendMicros(b, r.UpdatedAt)
+	b = appendOptional(b, r.IncludeResourceData, appendBool)
+	b = appendOptional(b, r.QueryOptions, appendString)
+	b = appendOptional(b, r.APIVersion, appendString)
+	b = appendOptional(b, r.SubscriptionID, appendString)
+	b = appendOptional(b, r.ApplicationID, appendString)
+	b = appendOptional(b, r.CreatedAt, appendMicros)
+	b = appendOptional(b, r.RenewedAt, appendMicros)
+	b = appendOptional(b, r.ReauthorizedAt, appendMicros)
+	b = appendOptional(b, r.ExpiresAt, appendMicros)
+	b = appendOptional(b, r.ClientStateKeyID, appendString)
+	b = appendOptional(b, r.EncryptionCertificateID, appendString)
+	b = appendOptional(b, r.EncryptionCertificateThumbprint, appendString)
+	b = appendOptional(b, r.NotificationURL, appendString)
+	b = appendOptional(b, r.LifecycleNotificationURL, appendString)
+	b = appendOptional(b, r.Intent, appendString)
+	b = appendOptional(b, r.IntentAt, appendMicros)
+	b = appendOptional(b, r.LastProofOfLifeAt, appendMicros)
+	b = appendOptional(b, r.LastProofOfLife, appendString)
+	b = appendOptional(b, r.LastReadAt, appendMicros)
+	b = appendOptional(b, r.NextAttemptAt, appendMicros)
+	b = appendOptional(b, r.Attempts, appendInteger)
+	b = appendOptional(b, r.ErrorStatus, appendInteger)
+	b = appendOptional(b, r.ErrorCode, appendString)
+	b = appendOptional(b, r.Error, appendString)
+	b = appendOptional(b, r.ErrorAt, appendMicros)
+	b = appendOptional(b, r.OpenGapID, appendString)
+	b = appendOptional(b, r.OpenGapFrom, appendMicros)
+	b = appendOptional(b, r.OpenGapCause, appendString)
+	b = appendOptional(b, r.OpenGapOldSubscriptionID, appendString)
+	return b
 }
 
 // Team: A team was created, changed or deleted (microsoft.graph.team). Key: the team.
@@ -1020,6 +1491,52 @@ type Team struct {
 	SummaryGuestsCount *int32 `avro:"summary_guests_count"`
 }
 
+func (r *Team) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.Description, appendString)
+	b = appendOptional(b, r.Classification, appendString)
+	b = appendOptional(b, r.Specialization, appendString)
+	b = appendOptional(b, r.Visibility, appendString)
+	b = appendOptional(b, r.InternalID, appendString)
+	b = appendOptional(b, r.TeamTenantID, appendString)
+	b = appendOptional(b, r.WebURL, appendString)
+	b = appendOptional(b, r.FirstChannelName, appendString)
+	b = appendOptional(b, r.IsArchived, appendBool)
+	b = appendOptional(b, r.IsMembershipLimitedToOwners, appendBool)
+	b = appendOptional(b, r.CreatedDateTime, appendMicros)
+	b = appendOptional(b, r.MemberSettingsAllowAddRemoveApps, appendBool)
+	b = appendOptional(b, r.MemberSettingsAllowCreatePrivateChannels, appendBool)
+	b = appendOptional(b, r.MemberSettingsAllowCreateUpdateChannels, appendBool)
+	b = appendOptional(b, r.MemberSettingsAllowCreateUpdateRemoveConnectors, appendBool)
+	b = appendOptional(b, r.MemberSettingsAllowCreateUpdateRemoveTabs, appendBool)
+	b = appendOptional(b, r.MemberSettingsAllowDeleteChannels, appendBool)
+	b = appendOptional(b, r.GuestSettingsAllowCreateUpdateChannels, appendBool)
+	b = appendOptional(b, r.GuestSettingsAllowDeleteChannels, appendBool)
+	b = appendOptional(b, r.MessagingSettingsAllowChannelMentions, appendBool)
+	b = appendOptional(b, r.MessagingSettingsAllowOwnerDeleteMessages, appendBool)
+	b = appendOptional(b, r.MessagingSettingsAllowTeamMentions, appendBool)
+	b = appendOptional(b, r.MessagingSettingsAllowUserDeleteMessages, appendBool)
+	b = appendOptional(b, r.MessagingSettingsAllowUserEditMessages, appendBool)
+	b = appendOptional(b, r.FunSettingsAllowCustomMemes, appendBool)
+	b = appendOptional(b, r.FunSettingsAllowGiphy, appendBool)
+	b = appendOptional(b, r.FunSettingsAllowStickersAndMemes, appendBool)
+	b = appendOptional(b, r.FunSettingsGiphyContentRating, appendString)
+	b = appendOptional(b, r.SummaryMembersCount, appendInteger)
+	b = appendOptional(b, r.SummaryOwnersCount, appendInteger)
+	b = appendOptional(b, r.SummaryGuestsCount, appendInteger)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *Team) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -1036,6 +1553,12 @@ type AttendanceReportExternalEvent struct {
 	ExternalEventID *string `avro:"external_event_id"`
 }
 
+func (r *AttendanceReportExternalEvent) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ApplicationID, appendString)
+	b = appendOptional(b, r.ExternalEventID, appendString)
+	return b
+}
+
 // AttendanceInterval: One interval of attendance (microsoft.graph.attendanceInterval).
 type AttendanceInterval struct {
 	// When the person joined, UTC in microseconds. Null where Graph gave none, or 0001-01-01.
@@ -1044,6 +1567,13 @@ type AttendanceInterval struct {
 	LeaveDateTime *time.Time `avro:"leave_date_time"`
 	// Length of the interval, seconds.
 	DurationInSeconds *int32 `avro:"duration_in_seconds"`
+}
+
+func (r *AttendanceInterval) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.JoinDateTime, appendMicros)
+	b = appendOptional(b, r.LeaveDateTime, appendMicros)
+	b = appendOptional(b, r.DurationInSeconds, appendInteger)
+	return b
 }
 
 // AttendanceRecord: Attendance of one person (microsoft.graph.attendanceRecord).
@@ -1070,6 +1600,21 @@ type AttendanceRecord struct {
 	ExternalRegistrationID *string `avro:"external_registration_id"`
 	// From when to when. Null where Graph gave none.
 	AttendanceIntervals []AttendanceInterval `avro:"attendance_intervals"`
+}
+
+func (r *AttendanceRecord) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.EmailAddress, appendString)
+	b = appendOptional(b, r.IdentityID, appendString)
+	b = appendOptional(b, r.IdentityDisplayName, appendString)
+	b = appendOptional(b, r.IdentityTenantID, appendString)
+	b = appendOptional(b, r.RegistrationID, appendString)
+	b = appendOptional(b, r.Role, appendString)
+	b = appendOptional(b, r.TotalAttendanceInSeconds, appendInteger)
+	b = appendOptional(b, r.ExternalReferrer, appendString)
+	b = appendOptional(b, r.ExternalRegistrationID, appendString)
+	b = appendOptionalArray(b, r.AttendanceIntervals, (*AttendanceInterval).appendAvro)
+	return b
 }
 
 // WebinarAttendanceReport: The attendance report of a session of a webinar or town hall is ready (microsoft.graph.meetingAttendanceReport). Graph sends basic notifications of these: ids only, the rest null. Key: the webinar or town hall.
@@ -1112,6 +1657,28 @@ type WebinarAttendanceReport struct {
 	AttendanceRecords []AttendanceRecord `avro:"attendance_records"`
 }
 
+func (r *WebinarAttendanceReport) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.VirtualEventID, appendString)
+	b = appendOptional(b, r.VirtualEventType, appendString)
+	b = appendOptional(b, r.SessionID, appendString)
+	b = appendOptional(b, r.MeetingStartDateTime, appendMicros)
+	b = appendOptional(b, r.MeetingEndDateTime, appendMicros)
+	b = appendOptional(b, r.TotalParticipantCount, appendInteger)
+	b = appendOptionalArray(b, r.ExternalEventInformation, (*AttendanceReportExternalEvent).appendAvro)
+	b = appendOptionalArray(b, r.AttendanceRecords, (*AttendanceRecord).appendAvro)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *WebinarAttendanceReport) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -1132,6 +1699,15 @@ type RegistrationQuestionAnswer struct {
 	BooleanValue *bool `avro:"boolean_value"`
 	// Answers to a multiple-choice question. Null for other questions.
 	MultiChoiceValues []string `avro:"multi_choice_values"`
+}
+
+func (r *RegistrationQuestionAnswer) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.QuestionID, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.Value, appendString)
+	b = appendOptional(b, r.BooleanValue, appendBool)
+	b = appendOptionalArray(b, r.MultiChoiceValues, appendItem)
+	return b
 }
 
 // WebinarRegistration: Someone registered for a webinar or town hall, or the registration changed (microsoft.graph.virtualEventRegistration). Graph sends basic notifications of these: ids only, the rest null. Key: the webinar or town hall.
@@ -1186,6 +1762,35 @@ type WebinarRegistration struct {
 	RegistrantVideoOnDemandWebURL *string `avro:"registrant_video_on_demand_web_url"`
 	// Answers to the registration questions. Null where Graph gave none.
 	QuestionAnswers []RegistrationQuestionAnswer `avro:"question_answers"`
+}
+
+func (r *WebinarRegistration) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.VirtualEventID, appendString)
+	b = appendOptional(b, r.VirtualEventType, appendString)
+	b = appendOptional(b, r.Status, appendString)
+	b = appendOptional(b, r.UserID, appendString)
+	b = appendOptional(b, r.FirstName, appendString)
+	b = appendOptional(b, r.LastName, appendString)
+	b = appendOptional(b, r.Email, appendString)
+	b = appendOptional(b, r.PreferredLanguage, appendString)
+	b = appendOptional(b, r.PreferredTimezone, appendString)
+	b = appendOptional(b, r.RegistrationDateTime, appendMicros)
+	b = appendOptional(b, r.CancelationDateTime, appendMicros)
+	b = appendOptional(b, r.ExternalReferrer, appendString)
+	b = appendOptional(b, r.ExternalRegistrationID, appendString)
+	b = appendOptional(b, r.RegistrantVideoOnDemandWebURL, appendString)
+	b = appendOptionalArray(b, r.QuestionAnswers, (*RegistrationQuestionAnswer).appendAvro)
+	return b
 }
 
 // SetEnvelope sets the fields with which every record fed by Graph begins.
@@ -1308,6 +1913,64 @@ type WebinarSession struct {
 	ExpiryDateTime *time.Time `avro:"expiry_date_time"`
 }
 
+func (r *WebinarSession) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.VirtualEventID, appendString)
+	b = appendOptional(b, r.VirtualEventType, appendString)
+	b = appendOptional(b, r.Subject, appendString)
+	b = appendOptional(b, r.StartDateTime, appendString)
+	b = appendOptional(b, r.StartTimeZone, appendString)
+	b = appendOptional(b, r.EndDateTime, appendString)
+	b = appendOptional(b, r.EndTimeZone, appendString)
+	b = appendOptional(b, r.Capacity, appendInteger)
+	b = appendOptional(b, r.JoinWebURL, appendString)
+	b = appendOptional(b, r.VideoOnDemandWebURL, appendString)
+	b = appendOptional(b, r.ChatInfoThreadID, appendString)
+	b = appendOptional(b, r.ChatInfoMessageID, appendString)
+	b = appendOptional(b, r.ChatInfoReplyChainMessageID, appendString)
+	b = appendOptional(b, r.AudioConferencingConferenceID, appendString)
+	b = appendOptional(b, r.AudioConferencingTollNumber, appendString)
+	b = appendOptional(b, r.AudioConferencingTollFreeNumber, appendString)
+	b = appendOptional(b, r.AudioConferencingDialinURL, appendString)
+	b = appendOptional(b, r.LobbyBypassSettingsScope, appendString)
+	b = appendOptional(b, r.LobbyBypassSettingsIsDialInBypassEnabled, appendBool)
+	b = appendOptional(b, r.JoinMeetingIDSettingsJoinMeetingID, appendString)
+	b = appendOptional(b, r.JoinMeetingIDSettingsIsPasscodeRequired, appendBool)
+	b = appendOptional(b, r.MeetingOptionsWebURL, appendString)
+	b = appendOptional(b, r.MeetingSpokenLanguageTag, appendString)
+	b = appendOptional(b, r.MeetingType, appendString)
+	b = appendOptional(b, r.AllowedLobbyAdmitters, appendString)
+	b = appendOptional(b, r.AllowedPresenters, appendString)
+	b = appendOptional(b, r.AllowLiveShare, appendString)
+	b = appendOptional(b, r.AllowMeetingChat, appendString)
+	b = appendOptional(b, r.ShareMeetingChatHistoryDefault, appendString)
+	b = appendOptional(b, r.VideoTeleconferenceID, appendString)
+	b = appendOptional(b, r.AllowAttendeeToEnableCamera, appendBool)
+	b = appendOptional(b, r.AllowAttendeeToEnableMic, appendBool)
+	b = appendOptional(b, r.AllowBreakoutRooms, appendBool)
+	b = appendOptional(b, r.AllowCopyingAndSharingMeetingContent, appendBool)
+	b = appendOptional(b, r.AllowParticipantsToChangeName, appendBool)
+	b = appendOptional(b, r.AllowPowerPointSharing, appendBool)
+	b = appendOptional(b, r.AllowRecording, appendBool)
+	b = appendOptional(b, r.AllowTeamworkReactions, appendBool)
+	b = appendOptional(b, r.AllowTranscription, appendBool)
+	b = appendOptional(b, r.AllowWhiteboard, appendBool)
+	b = appendOptional(b, r.IsEndToEndEncryptionEnabled, appendBool)
+	b = appendOptional(b, r.IsEntryExitAnnounced, appendBool)
+	b = appendOptional(b, r.RecordAutomatically, appendBool)
+	b = appendOptional(b, r.ExpiryDateTime, appendMicros)
+	return b
+}
+
 // SetEnvelope sets the fields with which every record fed by Graph begins.
 func (r *WebinarSession) SetEnvelope(e Envelope) {
 	r.EventID, r.TenantID, r.SubscriptionID = e.EventID, e.TenantID, e.SubscriptionID
@@ -1326,6 +1989,13 @@ type WebinarCoOrganizer struct {
 	TenantID *string `avro:"tenant_id"`
 }
 
+func (r *WebinarCoOrganizer) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.TenantID, appendString)
+	return b
+}
+
 // WebinarInvitedAttendee: One invited attendee (microsoft.graph.identity).
 type WebinarInvitedAttendee struct {
 	// User id.
@@ -1336,12 +2006,25 @@ type WebinarInvitedAttendee struct {
 	TenantID *string `avro:"tenant_id"`
 }
 
+func (r *WebinarInvitedAttendee) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.TenantID, appendString)
+	return b
+}
+
 // WebinarExternalEvent: An event's id in an external system (microsoft.graph.virtualEventExternalInformation).
 type WebinarExternalEvent struct {
 	// Application that hosts it.
 	ApplicationID *string `avro:"application_id"`
 	// Its id there.
 	ExternalEventID *string `avro:"external_event_id"`
+}
+
+func (r *WebinarExternalEvent) appendAvro(b []byte) []byte {
+	b = appendOptional(b, r.ApplicationID, appendString)
+	b = appendOptional(b, r.ExternalEventID, appendString)
+	return b
 }
 
 // Webinar: A webinar or town hall was created or changed (microsoft.graph.virtualEvent and types derived from it). Graph sends basic notifications of these: ids only, the rest null. Key: the webinar or town hall.
@@ -1410,6 +2093,42 @@ type Webinar struct {
 	InvitedAttendees []WebinarInvitedAttendee `avro:"invited_attendees"`
 	// Ids that external systems gave the event. Null where Graph gave none.
 	ExternalEventInformation []WebinarExternalEvent `avro:"external_event_information"`
+}
+
+func (r *Webinar) appendAvro(b []byte) []byte {
+	b = appendString(b, r.EventID)
+	b = appendOptional(b, r.TenantID, appendString)
+	b = appendString(b, r.SubscriptionID)
+	b = appendString(b, r.ChangeType)
+	b = appendString(b, r.Resource)
+	b = appendOptional(b, r.OccurredAt, appendMicros)
+	b = appendMicros(b, r.ReceivedAt)
+	b = appendOptional(b, r.Payload, appendString)
+	b = appendOptional(b, r.ResourceData, appendString)
+	b = appendOptional(b, r.ID, appendString)
+	b = appendOptional(b, r.VirtualEventType, appendString)
+	b = appendOptional(b, r.DisplayName, appendString)
+	b = appendOptional(b, r.DescriptionContent, appendString)
+	b = appendOptional(b, r.DescriptionContentType, appendString)
+	b = appendOptional(b, r.Status, appendString)
+	b = appendOptional(b, r.Audience, appendString)
+	b = appendOptional(b, r.StartDateTime, appendString)
+	b = appendOptional(b, r.StartTimeZone, appendString)
+	b = appendOptional(b, r.EndDateTime, appendString)
+	b = appendOptional(b, r.EndTimeZone, appendString)
+	b = appendOptional(b, r.Capacity, appendInteger)
+	b = appendOptional(b, r.IsInviteOnly, appendBool)
+	b = appendOptional(b, r.IsRegistrationRequired, appendBool)
+	b = appendOptional(b, r.IsAttendeeEmailNotificationEnabled, appendBool)
+	b = appendOptional(b, r.CreatedByID, appendString)
+	b = appendOptional(b, r.CreatedByKind, appendString)
+	b = appendOptional(b, r.CreatedByDisplayName, appendString)
+	b = appendOptional(b, r.CreatedByTenantID, appendString)
+	b = appendOptional(b, r.CreatedByIdentityType, appendString)
+	b = appendOptionalArray(b, r.CoOrganizers, (*WebinarCoOrganizer).appendAvro)
+	b = appendOptionalArray(b, r.InvitedAttendees, (*WebinarInvitedAttendee).appendAvro)
+	b = appendOptionalArray(b, r.ExternalEventInformation, (*WebinarExternalEvent).appendAvro)
+	return b
 }
 
 // SetEnvelope sets the fields with which every record fed by Graph begins.
