@@ -98,7 +98,7 @@ func (n *bench) startIngest(set setting, log *slog.Logger) {
 		TopicPrefix: "teams.", CreateTopics: true, TopicPartitions: 12, TopicReplication: 1,
 		Trust:   ingest.Trust{EntraAuthority: "https://login.microsoftonline.com", EntraSTS: "https://sts.windows.net", ClientStates: states},
 		Content: ingest.Content{Payload: "keep"}, RecentIDs: 1_000_000, QuarantineRate: units.MiB,
-		OpenAtOnce: runtime.NumCPU(),
+		OpenAtOnce: runtime.NumCPU(), Producer: kafka.ProducerConfig{Linger: time.Millisecond}, // as by the command line's default
 	}
 	if set.bits > 0 {
 		cfg.DecryptionKeys, cfg.AppIDs = n.decryptionKey(dir, set.bits), n.world.AppIDs

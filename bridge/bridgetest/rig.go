@@ -89,7 +89,7 @@ func newRig(tb testing.TB, keys KeyFiles, log *slog.Logger) *Rig {
 		AnswerWithin: 2500 * time.Millisecond, MaxBody: 16 * units.MiB, MaxInFlight: 4096, MaxInFlightBytes: 64 * units.MiB,
 		Kafka: kafka.Config{Brokers: r.Kafka.KafkaAddrs(), Dialer: n.Dial},
 		// Decoders of compressed batches end in finalizers, outside the bubble.
-		Producer:    kafka.ProducerConfig{Compression: "none"},
+		Producer:    kafka.ProducerConfig{Compression: "none", Linger: time.Millisecond},
 		Registry:    kafka.RegistryConfig{URL: r.Kafka.RegistryURL(), HTTP: r.HTTP},
 		TopicPrefix: "teams.", CreateTopics: true, TopicPartitions: 6, TopicReplication: 1,
 		Trust: ingest.Trust{

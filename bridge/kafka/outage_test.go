@@ -77,12 +77,15 @@ func (s *site) apply() {
 	}
 }
 
+// linger is how long records of these producers wait for company.
+const linger = time.Millisecond
+
 // producer returns a producer without compression: reading zstd leaves a
 // decoder which the garbage collector ends from outside the bubble, and the
 // runtime does not stand for it.
 func (s *site) producer(pc kafka.ProducerConfig) *kafka.Producer {
 	s.t.Helper()
-	pc.Compression = "none"
+	pc.Compression, pc.Linger = "none", linger
 	p, err := kafka.NewProducer(s.config, pc, discard())
 	if err != nil {
 		s.t.Fatal(err)

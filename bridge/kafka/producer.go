@@ -39,7 +39,7 @@ const (
 // table. The zero value is good.
 type ProducerConfig struct {
 	Compression        string           `name:"compression" default:"snappy" enum:"zstd,lz4,snappy,gzip,none" help:"Compression of batches of 2 KiB and more: zstd, lz4, snappy, gzip or none. snappy costs least, in time and in memory; zstd makes the topics smallest."`
-	Linger             time.Duration    `name:"linger" default:"0s" help:"How long a record waits for others to share its batch. It pays only where one partition gets many records within that time; every answer to Graph is later by as much."`
+	Linger             time.Duration    `name:"linger" default:"1ms" help:"How long a record may wait for company while others are under way to Kafka, so that they share requests; 0s: not at all. Where nothing is under way it never waits."`
 	MaxBufferedRecords int              `name:"max-buffered-records" default:"20000" help:"Records that may wait for Kafka; beyond that Graph gets 503."`
 	MaxBufferedBytes   units.Base2Bytes `name:"max-buffered-bytes" default:"128MiB" help:"Bytes that may wait for Kafka; beyond that Graph gets 503."`
 
@@ -55,11 +55,13 @@ type Producer struct {
 	client   atomic.Pointer[kgo.Client]
 	maxBytes int
 	leases   leases
+	company  *company
 	link     link
 	log      *slog.Logger
 
-	closing chan struct{} // closed by Close
-	mending sync.WaitGroup
+	closing    chan struct{} // closed by Close
+	mending    sync.WaitGroup
+	conducting sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
@@ -85,7 +87,7 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.WithCompressor(compressor),
-		kgo.ProducerLinger(p.Linger),
+		kgo.ProducerLinger(0), // see company
 		kgo.ProducerBatchMaxBytes(int32(c.maxMessage())),
 		kgo.BrokerMaxWriteBytes(c.maxRequest()),
 		kgo.MaxBufferedRecords(p.MaxBufferedRecords),
@@ -98,6 +100,7 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 	)
 	producer := &Producer{
 		maxBytes: min(c.maxRecord(), int(p.MaxBufferedBytes)),
+		company:  newCompany(p.Linger),
 		link:     link{config: c},
 		log:      log.With("component", "kafka_producer"),
 		closing:  make(chan struct{}),
@@ -115,6 +118,9 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		return nil, fmt.Errorf("set up kafka producer: %w", err)
 	}
 	producer.client.Store(client)
+	if p.Linger > 0 {
+		producer.conducting.Go(producer.conduct)
+	}
 	return producer, nil
 }
 
@@ -182,6 +188,13 @@ func (p *Producer) Produce(r *kgo.Record, done func(error)) {
 		done(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, p.maxBytes, r.Topic))
 		return
 	}
+	if !p.company.keeps(r, done) {
+		p.send(r, done)
+	}
+}
+
+// send hands r to the client.
+func (p *Producer) send(r *kgo.Record, done func(error)) {
 	now := time.Now()
 	clampTime(r, now)
 	client := p.client.Load()
@@ -190,7 +203,8 @@ func (p *Producer) Produce(r *kgo.Record, done func(error)) {
 			p.mend(client, r.Topic, err)
 			err = p.link.explain(err)
 		}
-		done(classify(r.Topic, size, err))
+		done(classify(r.Topic, recordBytes(r), err))
+		p.company.answered()
 	})
 }
 
@@ -235,6 +249,7 @@ func (p *Producer) Close(ctx context.Context) error {
 		close(p.closing)
 	}
 	p.mu.Unlock()
+	p.conducting.Wait()
 	p.mending.Wait() // now the client is the last one
 	client := p.client.Load()
 	err := client.Flush(ctx)

@@ -1,0 +1,112 @@
+package kafka
+
+import (
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// company lets records wait for others while some are under way, so that they share
+// batches and requests: until nothing is under way any more, and never longer than
+// longest. It is Nagle's rule (RFC 896) with an end: where little happens nobody
+// waits, and one broker that is slow to answer holds up nothing for long.
+//
+// Records leave in the order in which they came; what is not held back never
+// overtakes anything of its own sender.
+type company struct {
+	longest time.Duration
+	due     chan struct{} // holds a token when those that wait may go
+	timer   *time.Timer   // runs while some wait
+
+	mu      sync.Mutex // guards all below
+	waiting []parcel
+	away    int  // handed to the client and not answered yet
+	ended   bool // nobody waits any more
+}
+
+// parcel is one record with its answer's receiver.
+type parcel struct {
+	record *kgo.Record
+	done   func(error)
+}
+
+func newCompany(longest time.Duration) *company {
+	c := &company{longest: longest, due: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	c.timer.Stop()
+	return c
+}
+
+// keeps reports whether r was taken to wait for company. If not, it is to be handed
+// to the client at once.
+func (c *company) keeps(r *kgo.Record, done func(error)) bool {
+	if c.longest == 0 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.away == 0 && len(c.waiting) == 0 {
+		c.away++
+		return false
+	}
+	if len(c.waiting) == 0 {
+		c.timer.Reset(c.longest)
+	}
+	c.waiting = append(c.waiting, parcel{r, done})
+	return true
+}
+
+// answered says that a record which was handed to the client has its answer.
+func (c *company) answered() {
+	if c.longest == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away--; c.away > 0 || len(c.waiting) == 0 {
+		return
+	}
+	select {
+	case c.due <- struct{}{}:
+	default: // it is there
+	}
+}
+
+// leave returns those that wait, for the caller to hand over; room is memory for
+// those that come next.
+func (c *company) leave(room []parcel) []parcel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer.Stop()
+	left := c.waiting
+	c.waiting = room
+	c.away += len(left)
+	return left
+}
+
+// end has nobody wait from now on.
+func (c *company) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+}
+
+// conduct hands over those that waited, until the producer closes.
+func (p *Producer) conduct() {
+	var room []parcel
+	for open := true; open; {
+		select {
+		case <-p.company.due:
+		case <-p.company.timer.C:
+		case <-p.closing:
+			p.company.end()
+			open = false
+		}
+		left := p.company.leave(room)
+		for _, w := range left {
+			p.send(w.record, w.done)
+		}
+		clear(left)
+		room = left[:0]
+	}
+}
