@@ -12,7 +12,6 @@ import (
 	"github.com/alecthomas/units"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/plugin/kprom"
 )
 
 const (
@@ -154,19 +153,6 @@ func (p ProducerConfig) Check() error {
 		}
 	}
 	return nil
-}
-
-// newMetrics returns the client's metrics: connections, bytes and errors of
-// all brokers together, and records, batches and bytes produced to each topic.
-func newMetrics(reg prometheus.Registerer) *kprom.Metrics {
-	return kprom.NewMetrics("meetbridge",
-		kprom.Subsystem("kafka"),
-		kprom.Registerer(reg),
-		kprom.BrokerLabels(),
-		kprom.FetchAndProduceDetail(kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.UncompressedBytes, kprom.ConsistentNaming),
-		kprom.Histograms(kprom.RequestDurationE2E, kprom.RequestThrottled),
-		kprom.NativeBucketFactor(1),
-	)
 }
 
 // Produce sends r and calls done once, with nil when all in-sync replicas hold
