@@ -1,5 +1,7 @@
 package bridge
 
+import "strings"
+
 // scanner reads a resource path from left to right. It recognises the
 // characters that structure a path in every encoding, instead of decoding the
 // path first: a slash inside a value that is encoded deeper than the structure
@@ -132,6 +134,9 @@ func (p *scanner) segment(depth int) string {
 // decoded. A joinWebUrl is returned apart. Not ok: it is malformed, empty, or
 // some other alternate key that holds no id.
 func (p *scanner) key() (id, joinURL string, ok bool) {
+	if id, ok := p.quickKey(); ok {
+		return id, "", true
+	}
 	depth, ok := p.take('(')
 	if !ok {
 		return "", "", false
@@ -166,6 +171,21 @@ func (p *scanner) key() (id, joinURL string, ok bool) {
 		p.i += width
 	}
 	return "", "", false
+}
+
+// quickKey is key for what Graph nearly always sends: ('id'), nothing encoded and
+// no quote within. At anything else it gives up.
+func (p *scanner) quickKey() (id string, ok bool) {
+	rest, ok := strings.CutPrefix(p.s[p.i:], "('")
+	if !ok {
+		return "", false
+	}
+	id, rest, ok = strings.Cut(rest, "'")
+	if !ok || id == "" || !strings.HasPrefix(rest, ")") || strings.Contains(id, "%") {
+		return "", false
+	}
+	p.i = len(p.s) - len(rest) + 1
+	return id, true
 }
 
 // keyName moves past the "name=" of a named key and returns the name, "" if the

@@ -62,7 +62,9 @@ type setting struct {
 // newBench starts all.
 func newBench(tb testing.TB, set setting) *bench {
 	tb.Helper()
-	spareThread(tb)
+	if set.bits > 0 {
+		spareThread(tb)
+	}
 	n := &bench{tb: tb, world: graphsim.Config{Seed: 1, Basic: set.bits == 0, AppIDs: []string{benchApp}, ClientState: func(string) string { return benchState }}}
 	log := slog.New(slog.DiscardHandler)
 	var err error
@@ -271,7 +273,7 @@ func (n *bench) all(r load.Result) load.Result {
 }
 
 // spareThread gives the process one thread more than there are processors, as the
-// ingest command does.
+// ingest command does where it decrypts.
 func spareThread(tb testing.TB) {
 	tb.Helper()
 	before := runtime.GOMAXPROCS(runtime.NumCPU() + 1)

@@ -39,11 +39,13 @@ const drainWithin = 5 * time.Second
 
 // Run serves until ctx ends.
 func (c ingestCmd) Run(ctx context.Context, t *terminal) error {
-	// One thread more than there are processors: with all of them decrypting, the
-	// network still gets its turn from the kernel, in microseconds, instead of from
-	// Go's scheduler, after whole private-key operations at each step of a POST.
-	c.OpenAtOnce = runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(c.OpenAtOnce + 1)
+	if c.DecryptionKeys != "" {
+		// One thread more than there are processors: with all of them decrypting, the
+		// network still gets its turn from the kernel, in microseconds, instead of from
+		// Go's scheduler, after whole private-key operations at each step of a POST.
+		c.OpenAtOnce = runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(c.OpenAtOnce + 1)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt) // most of what lives is ids, which cost nothing to look at
 	}
