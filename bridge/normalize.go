@@ -92,7 +92,7 @@ func (in *input) resolve(resource string) {
 	if thing == "" && strings.Contains(in.data.ID.s, "/") {
 		thing = in.data.ID.s
 	}
-	if thing != "" && thing != strings.TrimPrefix(resource, "/") {
+	if thing != "" && strings.TrimPrefix(thing, "/") != strings.TrimPrefix(resource, "/") {
 		named := ParseResource(thing)
 		vague := in.path.Kind == Other || in.path.Collection
 		switch {

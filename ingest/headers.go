@@ -25,6 +25,10 @@ const eventIDHeader = "ce_id"
 // record that held it twice would be too large even for the quarantine.
 const maxHeader = 8 << 10
 
+// fixedHeaders is more than what the headers hold beside ids and the type's name,
+// in bytes.
+const fixedHeaders = 224
+
 // headerCount is how many headers a record has at most.
 const headerCount = 8
 
@@ -32,7 +36,10 @@ const headerCount = 8
 // h: CloudEvents 1.0, Kafka binding, binary mode, and the W3C trace context of the
 // POST that it came with. What is longer than maxHeader stands in the value only.
 func pack(it *bridge.Item, rec *bridge.Record, traceparent string, rough []byte, h []kgo.RecordHeader) (key, value []byte, _ []kgo.RecordHeader) {
-	room := make([]byte, 0, 288+len(rec.Key)+min(len(it.Resource), maxHeader)+len(rough)) // of everything: one allocation instead of ten
+	// Of everything: one allocation instead of ten. The ids that stand in the key or
+	// in headers a second time are counted, all else there is of fixed length.
+	room := make([]byte, 0, fixedHeaders+len(rec.Key)+len(rec.Type)+min(len(it.TenantID), maxKey)+
+		min(len(it.SubscriptionID), maxKey)+min(len(it.Resource), maxHeader)+len(rough))
 	room = append(room, rec.Key...)
 	key = room[:len(room):len(room)]
 	room = append(room, rough...)

@@ -84,27 +84,34 @@ func (c *company) leave(room []parcel) []parcel {
 	return left
 }
 
-// end has nobody wait from now on.
-func (c *company) end() {
+// end hands over those that wait, and has nobody wait from now on: both at once,
+// lest somebody's next record overtake what waits of his. send never blocks, nor
+// calls back before it returns.
+func (c *company) end(send func(parcel)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = true
+	c.away += len(c.waiting)
+	for _, w := range c.waiting {
+		send(w)
+	}
+	c.waiting, c.ended = nil, true
 }
 
 // conduct hands over those that waited, until the producer closes.
 func (p *Producer) conduct() {
+	send := func(w parcel) { p.send(w.record, w.done) }
 	var room []parcel
-	for open := true; open; {
+	for {
 		select {
 		case <-p.company.due:
 		case <-p.company.timer.C:
 		case <-p.closing:
-			p.company.end()
-			open = false
+			p.company.end(send)
+			return
 		}
 		left := p.company.leave(room)
 		for _, w := range left {
-			p.send(w.record, w.done)
+			send(w)
 		}
 		clear(left)
 		room = left[:0]

@@ -3,9 +3,15 @@
 package kafka_test
 
 import (
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"meetbridge/bridge/kafka"
 )
@@ -49,38 +55,72 @@ func TestCompanyWaits(t *testing.T) {
 	})
 }
 
-// Ensure that what is produced while something is under way leaves together when
-// that has its answer, in its order (I6), and that Close waits for it.
+// Ensure that what is produced while something is under way leaves when that has its
+// answer, and in its order (I6).
 func TestCompanyLeaves(t *testing.T) {
-	const latency = linger / 4
-	for _, closing := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			s := newSite(t, t.TempDir())
-			defer s.stop()
-			p := s.producer(kafka.ProducerConfig{})
-			defer closeNow(p)
-			s.send(p, 0)
-			time.Sleep(5 * time.Second)
-			s.net.latency = latency
-			for n := 1; n < 10; n++ {
-				s.send(p, n)
+	const latency = linger / 100
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, t.TempDir())
+		defer s.stop()
+		p := s.producer(kafka.ProducerConfig{})
+		defer closeNow(p)
+		s.send(p, 0)
+		time.Sleep(5 * time.Second)
+		s.net.latency.Store(int64(latency))
+		for n := 1; n < 10; n++ {
+			s.send(p, n)
+		}
+		for _, step := range []struct {
+			after time.Duration
+			want  int
+		}{{latency, 2}, {linger - latency - time.Microsecond, 10}} { // before the linger is over
+			time.Sleep(step.after)
+			synctest.Wait()
+			if acked, _ := s.count(); acked != step.want {
+				t.Errorf("%d records acknowledged, want %d", acked, step.want)
 			}
-			if closing {
-				if err := p.Close(t.Context()); err != nil {
-					t.Errorf("close: %v", err)
+		}
+		s.check()
+	})
+}
+
+// Ensure that Close leaves none of those behind that wait, and that what a sender
+// produces meanwhile does not overtake them (I6).
+func TestCompanyEnds(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		cluster := startCluster(t, kfake.SeedTopics(1, "t"))
+		c := kafka.Config{Brokers: cluster.ListenAddrs()}
+		p := newProducer(t, c, kafka.ProducerConfig{Linger: linger})
+		var answers sync.WaitGroup
+		var acked atomic.Int64
+		closed := make(chan error, 1)
+		for n := range 1500 {
+			answers.Add(1)
+			p.Produce(&kgo.Record{Topic: "t", Key: []byte("k"), Value: fmt.Appendf(nil, "%08d", n)}, func(err error) {
+				if err == nil {
+					acked.Add(1)
 				}
-				synctest.Wait()
+				answers.Done()
+			})
+			if n == 500 {
+				go func() { closed <- p.Close(t.Context()) }()
 			}
-			for _, want := range []int{2, 10} {
-				if !closing {
-					time.Sleep(latency)
-					synctest.Wait()
-				}
-				if acked, _ := s.count(); !closing && acked != want || closing && acked != 10 {
-					t.Errorf("%d records acknowledged, want %d (closing %t)", acked, want, closing)
-				}
+		}
+		answers.Wait()
+		if err := <-closed; err != nil {
+			t.Errorf("close: %v", err)
+		}
+		last := ""
+		there := consume(t, c, "t")
+		for _, r := range there {
+			if string(r.Value) <= last {
+				t.Errorf("%s is there after %s (I6)", r.Value, last)
 			}
-			s.check()
-		})
+			last = string(r.Value)
+		}
+		if int64(len(there)) < acked.Load() {
+			t.Errorf("%d records are there, %d were acknowledged (I1)", len(there), acked.Load())
+		}
 	}
 }

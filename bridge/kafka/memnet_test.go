@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,8 +22,8 @@ type memNet struct {
 	next      int
 	hang      bool // dials neither succeed nor fail, as with a network that drops packets
 
-	latency time.Duration // of what servers send
-	lost    int           // answers that were on their way when their connection was cut
+	latency atomic.Int64 // of what servers send, ns
+	lost    int          // answers that were on their way when their connection was cut
 }
 
 func newMemNet() *memNet {
@@ -123,9 +124,9 @@ type memConn struct {
 
 func (c *memConn) Read(b []byte) (int, error) {
 	k, err := c.Conn.Read(b)
-	if k > 0 && c.net.latency > 0 {
+	if latency := time.Duration(c.net.latency.Load()); k > 0 && latency > 0 {
 		select {
-		case <-time.After(c.net.latency):
+		case <-time.After(latency):
 		case <-c.closed:
 			c.net.mu.Lock()
 			defer c.net.mu.Unlock()

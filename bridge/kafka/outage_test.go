@@ -241,7 +241,7 @@ func TestFlappingNetwork(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				s := newSite(t, dir)
-				s.net.latency = 15 * time.Millisecond
+				s.net.latency.Store(int64(15 * time.Millisecond))
 				p := s.producer(kafka.ProducerConfig{})
 				cuts := 0
 				for n := range 3000 {

@@ -129,8 +129,9 @@ func (p *ProducerConfig) complete() {
 	p.MaxBufferedBytes = cmp.Or(p.MaxBufferedBytes, defaultBufferedBytes)
 }
 
-// maxLinger is well below the time in which Graph is answered.
-const maxLinger = time.Second
+// maxLinger is well below the time in which Graph is answered, and far from making
+// a record outlive deliveryTimeout.
+const maxLinger = 100 * time.Millisecond
 
 // Check returns the error that names a flag which is wrong, nil for none.
 func (p ProducerConfig) Check() error {
@@ -165,7 +166,7 @@ func (p ProducerConfig) Check() error {
 // A record whose done has not been called may still arrive, however long its
 // caller has stopped waiting.
 //
-// A timestamp before 1970 or ahead of the clock becomes the time of the call:
+// A timestamp before 1970 or ahead of the clock becomes the present time:
 // brokers refuse the one, and the other would keep the log's segments from
 // ever expiring.
 func (p *Producer) Produce(r *kgo.Record, done func(error)) {
@@ -219,7 +220,8 @@ func (p *Producer) Ping(ctx context.Context) error {
 }
 
 // Buffered returns how many records, and how many bytes of them, wait for
-// Kafka.
+// Kafka. Those that wait for company, a linger's worth, are not among them; where
+// there are some, others are under way or about to be.
 func (p *Producer) Buffered() (records, bytes int64) {
 	client := p.client.Load()
 	return client.BufferedProduceRecords(), client.BufferedProduceBytes()

@@ -175,11 +175,11 @@ func TestTimestamps(t *testing.T) {
 func TestProducerConfigErrors(t *testing.T) {
 	t.Parallel()
 	for want, pc := range map[string]kafka.ProducerConfig{
-		`--compression: "brotli" is none of`:   {Compression: "brotli"},
-		"--linger":                             {Linger: -1},
-		"--linger is 2m0s: must be at most 1s": {Linger: 2 * time.Minute},
-		"--max-buffered-records":               {MaxBufferedRecords: -1},
-		"--max-buffered-bytes":                 {MaxBufferedBytes: -1},
+		`--compression: "brotli" is none of`:    {Compression: "brotli"},
+		"--linger":                              {Linger: -1},
+		"--linger is 1s: must be at most 100ms": {Linger: time.Second},
+		"--max-buffered-records":                {MaxBufferedRecords: -1},
+		"--max-buffered-bytes":                  {MaxBufferedBytes: -1},
 	} {
 		if _, err := kafka.NewProducer(kafka.Config{Brokers: []string{"127.0.0.1:9"}}, pc, discard()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("NewProducer(%+v) = %v, want an error with %q", pc, err, want)
