@@ -9,7 +9,7 @@ INFRA      ?= ../shared/infra
 # What the release binary is built without inlining: code that is large and on no
 # hot path (the one that is, kmsg, encodes one request for many records). With it
 # and the linker's flags the binary has 29.7 instead of 32.3 MB.
-COLD        = meetbridge/cmd/... meetbridge/bridge/graph/... github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kfake \
+COLD        = meetbridge/cmd/... meetbridge/bridge/graph/... github.com/hamba/avro/v2 github.com/go-viper/mapstructure/v2 github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kfake \
               github.com/alecthomas/... github.com/Azure/... github.com/AzureAD/... github.com/lestrrat-go/... github.com/prometheus/... \
               github.com/json-iterator/... github.com/twmb/franz-go/pkg/sr/... github.com/twmb/franz-go/pkg/kadm go.opentelemetry.io/... \
               google.golang.org/protobuf/... golang.org/x/... go.yaml.in/... encoding/json encoding/xml encoding/asn1 regexp/... mime/... text/...

@@ -17,6 +17,8 @@ const (
 func appendInteger[T int32 | int64](b []byte, v T) []byte { return binary.AppendVarint(b, int64(v)) }
 
 // appendString serves bytes too, which are encoded alike.
+//
+//go:noinline
 func appendString[T string | []byte](b []byte, v T) []byte {
 	return append(binary.AppendVarint(b, int64(len(v))), v...)
 }
@@ -31,6 +33,10 @@ func appendBool(b []byte, v bool) []byte {
 // appendMicros writes a timestamp-micros.
 func appendMicros(b []byte, v time.Time) []byte { return binary.AppendVarint(b, v.UnixMicro()) }
 
+// appendOptional stands in its own function for the sake of the binary's size: the
+// records have 470 fields that may be null, and most are.
+//
+//go:noinline
 func appendOptional[T any](b []byte, v *T, value func([]byte, T) []byte) []byte {
 	if v == nil {
 		return append(b, null)
