@@ -32,7 +32,7 @@ type parcel struct {
 }
 
 func newCompany(longest time.Duration) *company {
-	c := &company{longest: longest, due: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	c := &company{longest: longest, due: make(chan struct{}, 1), timer: time.NewTimer(time.Hour), ended: longest == 0}
 	c.timer.Stop()
 	return c
 }
@@ -40,9 +40,6 @@ func newCompany(longest time.Duration) *company {
 // keeps reports whether r was taken to wait for company. If not, it is to be handed
 // to the client at once.
 func (c *company) keeps(r *kgo.Record, done func(error)) bool {
-	if c.longest == 0 {
-		return false
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended || c.away == 0 && len(c.waiting) == 0 {
@@ -58,9 +55,6 @@ func (c *company) keeps(r *kgo.Record, done func(error)) bool {
 
 // answered says that a record which was handed to the client has its answer.
 func (c *company) answered() {
-	if c.longest == 0 {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.away--; c.away > 0 || len(c.waiting) == 0 {

@@ -117,9 +117,7 @@ func NewProducer(c Config, p ProducerConfig, log *slog.Logger) (*Producer, error
 		return nil, fmt.Errorf("set up kafka producer: %w", err)
 	}
 	producer.client.Store(client)
-	if p.Linger > 0 {
-		producer.conducting.Go(producer.conduct)
-	}
+	producer.conducting.Go(producer.conduct)
 	return producer, nil
 }
 
@@ -188,9 +186,9 @@ func (p *Producer) send(r *kgo.Record, done func(error)) {
 	client.TryProduce(p.leases.next(now), r, func(r *kgo.Record, err error) {
 		if err != nil {
 			p.mend(client, r.Topic, err)
-			err = p.link.explain(err)
+			err = classify(r.Topic, recordBytes(r), p.link.explain(err))
 		}
-		done(classify(r.Topic, recordBytes(r), err))
+		done(err)
 		p.company.answered()
 	})
 }
