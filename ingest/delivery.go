@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"meetbridge/bridge"
+	"meetbridge/bridge/kafka"
 )
 
 // delivery is one item of a POST on its way into Kafka.
@@ -25,9 +26,9 @@ func (d *delivery) join(other *delivery) { d.joined = append(d.joined, other) }
 type post struct {
 	ticket  *ticket
 	arrived time.Time
-	batch   []*outgoing  // encoded, and not handed to Kafka's client yet; the handler's alone
-	open    atomic.Int64 // items not settled, plus one while more may come
-	failed  atomic.Bool  // some item is not in Kafka
+	batch   []kafka.Parcel // encoded, and not handed to the producer yet; the handler's alone
+	open    atomic.Int64   // items not settled, plus one while more may come
+	failed  atomic.Bool    // some item is not in Kafka
 	done    chan struct{}
 }
 

@@ -81,13 +81,13 @@ func (o *outlet) claimAndSend(g *outgoing) {
 	if !o.encoded(g) {
 		return
 	}
-	if g.post.batch = append(g.post.batch, g); len(g.post.batch) == together {
+	if g.post.batch = append(g.post.batch, o.parcel(g)); len(g.post.batch) == together {
 		o.sendAll(g.post)
 	}
 }
 
-// together is how many records of a POST are handed to Kafka's client at once: it
-// sends as soon as it has any, and what comes together shares batches and requests.
+// together is how many records of a POST are handed to the producer at once: none of
+// them waits for the others, and they share batches and requests.
 const together = 64
 
 // sendAll produces what was gathered of post. Its crash story: until Kafka
@@ -95,15 +95,13 @@ const together = 64
 // dies here makes Graph send again; one that dies after the acknowledgement but
 // before the answer makes a duplicate with the same event id.
 func (o *outlet) sendAll(post *post) {
-	for _, g := range post.batch {
-		o.send(g)
-	}
+	o.producer.ProduceTogether(post.batch)
 	clear(post.batch) // each lives as long as Kafka needs it
 	post.batch = post.batch[:0]
 }
 
-func (o *outlet) send(g *outgoing) {
-	o.producer.Produce(&g.sent, func(err error) { o.done(g, err) })
+func (o *outlet) parcel(g *outgoing) kafka.Parcel {
+	return kafka.Parcel{Record: &g.sent, Done: func(err error) { o.done(g, err) }}
 }
 
 // encoded makes the record of g that is sent; false: it cannot be made, and g is
@@ -123,7 +121,7 @@ func (o *outlet) encoded(g *outgoing) bool {
 // sendAgain is for what was refused, and has another record now.
 func (o *outlet) sendAgain(g *outgoing) {
 	if o.encoded(g) {
-		o.send(g)
+		o.producer.ProduceTogether([]kafka.Parcel{o.parcel(g)})
 	}
 }
 

@@ -20,15 +20,15 @@ type company struct {
 	timer   *time.Timer   // runs while some wait
 
 	mu      sync.Mutex // guards all below
-	waiting []parcel
+	waiting []Parcel
 	away    int  // handed to the client and not answered yet
 	ended   bool // nobody waits any more
 }
 
-// parcel is one record with its answer's receiver.
-type parcel struct {
-	record *kgo.Record
-	done   func(error)
+// Parcel is one record to produce; see Produce for Done.
+type Parcel struct {
+	Record *kgo.Record
+	Done   func(error)
 }
 
 func newCompany(longest time.Duration) *company {
@@ -37,19 +37,19 @@ func newCompany(longest time.Duration) *company {
 	return c
 }
 
-// keeps reports whether r was taken to wait for company. If not, it is to be handed
-// to the client at once.
-func (c *company) keeps(r *kgo.Record, done func(error)) bool {
+// keeps reports whether those that come together were taken to wait for company. If
+// not, they are to be handed to the client at once.
+func (c *company) keeps(come []Parcel) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended || c.away == 0 && len(c.waiting) == 0 {
-		c.away++
+		c.away += len(come)
 		return false
 	}
 	if len(c.waiting) == 0 {
 		c.timer.Reset(c.longest)
 	}
-	c.waiting = append(c.waiting, parcel{r, done})
+	c.waiting = append(c.waiting, come...)
 	return true
 }
 
@@ -68,7 +68,7 @@ func (c *company) answered() {
 
 // leave returns those that wait, for the caller to hand over; room is memory for
 // those that come next.
-func (c *company) leave(room []parcel) []parcel {
+func (c *company) leave(room []Parcel) []Parcel {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timer.Stop()
@@ -81,7 +81,7 @@ func (c *company) leave(room []parcel) []parcel {
 // end hands over those that wait, and has nobody wait from now on: both at once,
 // lest somebody's next record overtake what waits of his. send never blocks, nor
 // calls back before it returns.
-func (c *company) end(send func(parcel)) {
+func (c *company) end(send func(Parcel)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.away += len(c.waiting)
@@ -93,19 +93,18 @@ func (c *company) end(send func(parcel)) {
 
 // conduct hands over those that waited, until the producer closes.
 func (p *Producer) conduct() {
-	send := func(w parcel) { p.send(w.record, w.done) }
-	var room []parcel
+	var room []Parcel
 	for {
 		select {
 		case <-p.company.due:
 		case <-p.company.timer.C:
 		case <-p.closing:
-			p.company.end(send)
+			p.company.end(p.send)
 			return
 		}
 		left := p.company.leave(room)
 		for _, w := range left {
-			send(w)
+			p.send(w)
 		}
 		clear(left)
 		room = left[:0]

@@ -55,6 +55,27 @@ func TestCompanyWaits(t *testing.T) {
 	})
 }
 
+// Ensure that those which come together do not wait for each other.
+func TestCompanyTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, t.TempDir())
+		defer s.stop()
+		p := s.producer(kafka.ProducerConfig{})
+		defer closeNow(p)
+		s.send(p, 0)
+		time.Sleep(5 * time.Second)
+		s.net.Cut(true)
+		batch := make([]kafka.Parcel, 5)
+		for i := range batch {
+			batch[i] = kafka.Parcel{Record: &kgo.Record{Topic: "teams.chats", Key: []byte("k"), Value: []byte("v")}, Done: func(error) {}}
+		}
+		p.ProduceTogether(batch)
+		if got, _ := p.Buffered(); got != 5 {
+			t.Errorf("the client has %d of 5 records that came together", got)
+		}
+	})
+}
+
 // Ensure that what is produced while something is under way leaves when that has its
 // answer, and in its order (I6).
 func TestCompanyLeaves(t *testing.T) {

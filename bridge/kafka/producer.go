@@ -168,27 +168,39 @@ func (p ProducerConfig) Check() error {
 // brokers refuse the one, and the other would keep the log's segments from
 // ever expiring.
 func (p *Producer) Produce(r *kgo.Record, done func(error)) {
-	size := recordBytes(r)
-	if size > p.maxBytes {
-		done(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, p.maxBytes, r.Topic))
+	p.ProduceTogether([]Parcel{{r, done}})
+}
+
+// ProduceTogether is Produce for records that come at the same time: none of them
+// waits for the others. It uses the slice for itself until it returns.
+func (p *Producer) ProduceTogether(batch []Parcel) {
+	fits := batch[:0]
+	for _, b := range batch {
+		if size := recordBytes(b.Record); size > p.maxBytes {
+			b.Done(fmt.Errorf("%w: %d bytes are more than the %d that a record for topic %s may have", ErrTooLarge, size, p.maxBytes, b.Record.Topic))
+			continue
+		}
+		fits = append(fits, b)
+	}
+	if len(fits) == 0 || p.company.keeps(fits) {
 		return
 	}
-	if !p.company.keeps(r, done) {
-		p.send(r, done)
+	for _, b := range fits {
+		p.send(b)
 	}
 }
 
-// send hands r to the client.
-func (p *Producer) send(r *kgo.Record, done func(error)) {
+// send hands what is in b to the client.
+func (p *Producer) send(b Parcel) {
 	now := time.Now()
-	clampTime(r, now)
+	clampTime(b.Record, now)
 	client := p.client.Load()
-	client.TryProduce(p.leases.next(now), r, func(r *kgo.Record, err error) {
+	client.TryProduce(p.leases.next(now), b.Record, func(r *kgo.Record, err error) {
 		if err != nil {
 			p.mend(client, r.Topic, err)
 			err = classify(r.Topic, recordBytes(r), p.link.explain(err))
 		}
-		done(err)
+		b.Done(err)
 		p.company.answered()
 	})
 }
